@@ -1,17 +1,20 @@
 """The core of rmr1: values, kinds of component, hooks, and the flows that connect them.
 
 Every name of the plugin contract is importable from here: hooks, kinds, and the values that flow
-between them. What helps to fulfil it is in public modules of its own: `datafiles`, `errors`, `hub`,
-`jobs`, `jsonl`, `lookup`, `processes`, `statistics`, `testing`, `workers`. All else may change.
+between them. What helps to fulfil it is in public modules of its own: `datafiles`, `environments`,
+`errors`, `hub`, `jobs`, `jsonl`, `lookup`, `processes`, `statistics`, `testing`, `workers`. All
+else may change.
 """
 
 from rmr1_core.components import (
+    PATH,
     Backbone,
     Benchmark,
     Component,
     Dataset,
     Engine,
     EngineSession,
+    Environment,
     Launcher,
     Option,
     PromptStrategy,
@@ -22,13 +25,16 @@ from rmr1_core.hookspecs import hookimpl
 from rmr1_core.parsing import after_thought, parse_verdict, without_quotes
 from rmr1_core.values import (
     Answer,
+    Check,
     Comparison,
     Completion,
+    EnvironmentVariant,
     EvalProtocol,
     Example,
     FailedJudgment,
     Job,
     Judgment,
+    Located,
     Message,
     Metric,
     OrderVerdict,
@@ -43,6 +49,7 @@ from rmr1_core.values import (
     Sampling,
     Scores,
     Stage,
+    Step,
     TrainingRow,
     TrainingTask,
     Variant,
@@ -52,21 +59,26 @@ from rmr1_core.values import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "PATH",
     "Answer",
     "Backbone",
     "Benchmark",
+    "Check",
     "Comparison",
     "Completion",
     "Component",
     "Dataset",
     "Engine",
     "EngineSession",
+    "Environment",
+    "EnvironmentVariant",
     "EvalProtocol",
     "Example",
     "FailedJudgment",
     "Job",
     "Judgment",
     "Launcher",
+    "Located",
     "Message",
     "Metric",
     "Option",
@@ -84,6 +96,7 @@ __all__ = [
     "Sampling",
     "Scores",
     "Stage",
+    "Step",
     "Trainer",
     "TrainingRow",
     "TrainingTask",

@@ -5,16 +5,17 @@ Everything that a run needs is in its record, so resuming is the same code as st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rmr1_core import runs
+from rmr1_core import environments, runs
 from rmr1_core.components import Backbone, Benchmark, Engine, PromptStrategy
 from rmr1_core.errors import BadInput, UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation, load, read_again
-from rmr1_core.judging import Judging, Slot, identity, slots
+from rmr1_core.judging import Judging
 from rmr1_core.lookup import default_engine, default_prompt, pinned, resolve
-from rmr1_core.values import EvalProtocol, Judgment, Message, Ref, Report, RunRecord, Value
+from rmr1_core.slots import slots
+from rmr1_core.values import EvalProtocol, Message, Ref, Report, RunRecord, Value
 
 FOLDER = "evaluation"
 
@@ -67,15 +68,16 @@ def judge_of(
         raise UsageError("say whose options these are with --backbone; see: rmr1 list backbones")
     if backbone is not None:
         weights: Backbone = resolve("backbone", backbone)
-        if not weights.model and opened.needs_backbone:
+        if not weights.model and opened.own_backbone() is None:
             raise UsageError(
                 f"backbone {weights.name!r} starts from nothing; train it with rmr1 run, and name "
                 "the checkpoint folder instead"
             )
-    elif opened.needs_backbone:
-        raise UsageError("say who judges with --backbone; see: rmr1 list backbones")
     else:
-        weights = Backbone(name=opened.name, model="")
+        own = opened.own_backbone()
+        if own is None:
+            raise UsageError("say who judges with --backbone; see: rmr1 list backbones")
+        weights = own
     prompt = _merged(prompt, weights)
     judge = Judge(engine=opened, backbone=weights, strategy=resolve("prompt", prompt))
     return judge, engine, prompt
@@ -86,8 +88,10 @@ def start(root: Path, request: BenchRequest) -> Path:
 
     Raises:
         UsageError: something that was typed or given cannot work. No run is left behind.
+        MissingEnvironment: the engine's environment has to be built first.
     """
     judge, engine, prompt = judge_of(request.backbone, request.engine, request.prompt)
+    needed = environments.labels([judge.engine.environment])
     benchmarks = benchmarks_of(request.benchmarks)
     check_scoring(request.protocol.scoring, benchmarks)
     with runs.created(root, "bench", judge.backbone.name) as folder:
@@ -104,6 +108,7 @@ def start(root: Path, request: BenchRequest) -> Path:
             benchmarks=request.benchmarks,
             protocol=request.protocol,
             data={b.name: str(path.resolve()) for b, path in sources if path},
+            environments=needed,
         )
         runs.write_record(folder, record)
     return folder
@@ -114,10 +119,12 @@ def execute(folder: Path) -> list[Report]:
 
     Raises:
         RunIncomplete: some requests failed for good. RunLocked: it runs already.
+        MissingEnvironment: the engine's environment has to be built first.
     """
     record = runs.read_record(folder)
     protocol = _protocol(folder, record)
     judge, _, _ = judge_of(record.backbone, record.engine, record.prompt)
+    record = environments.recorded([judge.engine.environment], record)
     with runs.recorded(folder, record) as versions:
         evaluation = Evaluation(folder / FOLDER)
         benchmarks = benchmarks_of(record.benchmarks)
@@ -138,8 +145,13 @@ def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Repor
     benchmarks = benchmarks_of(record.benchmarks)
     rule = scoring or protocol.scoring
     check_scoring(rule, benchmarks)
-    judgments: Iterable[Judgment] = evaluation.judgments()
-    _check_complete(folder, evaluation.slots(protocol), judgments)
+    lacking, wanted = evaluation.open_judgments(protocol)
+    if lacking:
+        raise UsageError(
+            f"{folder.name}: {lacking} of {wanted} judgments are not made yet, so there is "
+            f"no score; go on with: rmr1 bench --resume {folder.name}"
+        )
+    judgments = evaluation.judgments()
     if parser is not None:
         prompt = record.prompt or Ref(name="")
         options = {**prompt.options, "parser": parser}
@@ -184,7 +196,10 @@ def judge_all(
     if len(requests):
         with judge.engine.open(judge.backbone) as session:
             versions.update(session.facts)
-            evaluation.ask(session, judging, requests, len(wanted))
+            try:
+                evaluation.ask(session, judging, requests, len(wanted))
+            finally:
+                versions.update(session.facts)
     reports = evaluation.reports(benchmarks, protocol.scoring, evaluation.judgments())
     evaluation.write_reports(reports)
     return reports
@@ -204,16 +219,6 @@ def _protocol(folder: Path, record: RunRecord) -> EvalProtocol:
     if record.protocol is None:
         raise BadInput(folder / runs.RECORD_FILE, "not a run of rmr1 bench", field="protocol")
     return record.protocol
-
-
-def _check_complete(folder: Path, wanted: Sequence[Slot], made: Iterable[Judgment]) -> None:
-    there = {identity(judgment) for judgment in made}
-    lacking = sum(slot.identity not in there for slot in wanted)
-    if lacking:
-        raise UsageError(
-            f"{folder.name}: {lacking} of {len(wanted)} judgments are not made yet, so there is "
-            f"no score; go on with: rmr1 bench --resume {folder.name}"
-        )
 
 
 def benchmarks_of(refs: Sequence[Ref]) -> list[Benchmark]:

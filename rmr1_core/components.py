@@ -20,10 +20,13 @@ from msgspec import Meta
 from rmr1_core.errors import UsageError
 from rmr1_core.values import (
     Answer,
+    Check,
     Comparison,
+    EnvironmentVariant,
     Example,
     Job,
     Judgment,
+    Located,
     Message,
     Outcome,
     Pair,
@@ -34,7 +37,9 @@ from rmr1_core.values import (
 )
 
 Option = Meta
-"""`Annotated[int, Option(description="…", ge=1)]`: an option's help and bounds."""
+"""`Annotated[int, Option(description="…", ge=1)]`: an option's help and bounds. One with
+`extra=PATH` is a path; a run keeps it absolute, so that it can go on from another folder."""
+PATH: Mapping[str, Any] = {"path": True}
 
 
 class _ComponentMeta(msgspec.StructMeta, abc.ABCMeta):
@@ -69,6 +74,9 @@ class Backbone(Component, frozen=True, kw_only=True):
     ] = {}
     max_new_tokens: Annotated[int, Option(description="limit of an answer, in tokens", ge=1)] = 8192
     revision: Annotated[str, Option(description="branch, tag or commit on the hub")] = "main"
+    presets: Annotated[
+        Mapping[str, Mapping[str, Any]], Option(description="options by trainer that suit its size")
+    ] = {}
 
     def prepare(self, folder: Path, *, seed: int, corpus: Callable[[], Iterable[str]]) -> Backbone:
         """The backbone as an engine or trainer can load it, made in `folder` if it must be made.
@@ -92,15 +100,29 @@ class EngineSession(abc.ABC):
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What a reader needs to repeat the run: versions, dtype, attention implementation."""
+        """What a reader needs to repeat the run: versions, dtype, attention implementation.
+
+        Asked for when the engine is open, and again when everything is answered.
+        """
         return {}
 
 
 class Engine(Component, frozen=True, kw_only=True):
-    """How weights run. The one with `default` is used when none is named."""
+    """How weights run. The one with `default` is used when none is named.
 
-    needs_backbone: ClassVar[bool] = True
+    `environment` names the managed environment that it runs in; "" is the one of rmr1 itself.
+    """
+
+    environment: ClassVar[str] = ""
     default: bool = False
+
+    def own_backbone(self) -> Backbone | None:
+        """Who judges when the user names nobody; None where a backbone has to be named.
+
+        Raises:
+            UsageError: the engine's options must say it, and do not.
+        """
+        return None
 
     @abc.abstractmethod
     def open(self, backbone: Backbone) -> AbstractContextManager[EngineSession]:
@@ -153,6 +175,19 @@ class Trainer(Component, frozen=True, kw_only=True):
         The job must resume by itself from what an interrupted run left in `task.output`.
         """
 
+    def event(self, line: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A line of the job's events file as an event; None for one that says nothing.
+
+        `{"event": "step", "step": 3, "steps": 100}`, with what is known of `loss`, `reward_mean`,
+        `kl`, `response_length` (tokens), `unparsed` (share of answers), `tokens_per_second`; and at
+        the end `{"event": "done"}`, with `cpu_seconds`, `wall_seconds`, `peak_memory_mb`.
+        """
+        return line
+
+    def checks(self, task: TrainingTask) -> Iterable[Check]:
+        """What should hold before hours are spent; looks at the machine, and changes nothing."""
+        return ()
+
 
 class Benchmark(Component, frozen=True, kw_only=True):
     """Pairs to judge, and the rule that makes a score of the verdicts."""
@@ -202,7 +237,26 @@ class Dataset(Component, frozen=True, kw_only=True):
 
 
 class Launcher(Component, frozen=True, kw_only=True):
-    """Where a job runs."""
+    """Where a job runs. `jobs.Heartbeat` heeds its two options."""
+
+    silent_minutes: Annotated[
+        float, Option(description="say so when a job was silent for so long; 0: never", ge=0)
+    ] = 30.0
+    give_up_minutes: Annotated[
+        float, Option(description="end a job that was silent for so long; 0: never", ge=0)
+    ] = 360.0
+
+    def files(self, job: Job, located: Located | None) -> Mapping[str, str]:
+        """What it needs beside the job's own files, as text by path. Pure: the core writes them,
+        for a dry run, too.
+
+        `located` is the job's environment, None where it is not built or none is asked for.
+        """
+        return {}
+
+    def checks(self, job: Job) -> Iterable[Check]:
+        """What should hold before hours are spent; looks around, and changes nothing."""
+        return ()
 
     @abc.abstractmethod
     def run(self, job: Job) -> Iterator[Mapping[str, Any]]:
@@ -215,6 +269,17 @@ class Launcher(Component, frozen=True, kw_only=True):
         """
 
 
+class Environment(Component, frozen=True, kw_only=True):
+    """Packages whose pins exclude those of others, in a folder of their own.
+
+    `module` is what must be importable when it is built. `variants` are by accelerator: "cuda" and
+    "cpu".
+    """
+
+    module: str
+    variants: Mapping[str, EnvironmentVariant]
+
+
 KINDS: Mapping[str, type[Component]] = {
     "backbone": Backbone,
     "engine": Engine,
@@ -224,5 +289,6 @@ KINDS: Mapping[str, type[Component]] = {
     "benchmark": Benchmark,
     "dataset": Dataset,
     "launcher": Launcher,
+    "environment": Environment,
 }
 """Kinds in the order in which they are listed."""

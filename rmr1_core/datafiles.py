@@ -29,6 +29,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 _UNREADABLE = (OSError, EOFError, zlib.error)
 """What a missing permission, a broken disk or a damaged gzip file raises."""
 
+_PARQUET_ROWS = 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -129,9 +130,16 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise BadInput(path, f"not a data file; known endings: {', '.join(SUFFIXES)}")
 
 
-def hub_rows(dataset: str, *, split: str, revision: str = "main", config: str | None = None,
-             data_files: str | None = None) -> Iterator[Row]:  # fmt: skip
-    """The rows of one split of a dataset on the hub.
+def hub_rows(
+    dataset: str,
+    *,
+    split: str,
+    revision: str = "main",
+    config: str | None = None,
+    data_files: str | None = None,
+    local: str = "--data PATH",
+) -> Iterator[Row]:
+    """The rows of one split of a dataset on the hub; `local` is how a local copy is named.
 
     Raises:
         UsageError: it cannot be loaded; the sentence says why and how to go on without the hub.
@@ -149,7 +157,7 @@ def hub_rows(dataset: str, *, split: str, revision: str = "main", config: str | 
             cause = "it cannot be reached (no network, or HF_HUB_OFFLINE is set)"
         raise UsageError(
             f"cannot load {dataset!r} (split {split!r}) from the hub: {cause}; "
-            "with a local copy use --data PATH"
+            f"with a local copy use {local}"
         ) from error
     for number, values in enumerate(rows, start=1):
         yield Row(f"hub:{dataset}", number, values)
@@ -199,7 +207,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     import pyarrow.parquet
 
     try:
-        batches = pyarrow.parquet.ParquetFile(path).iter_batches()
+        batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=_PARQUET_ROWS)
         number = 0
         for batch in batches:
             for values in batch.to_pylist():

@@ -10,7 +10,8 @@ Anything else that escapes is a bug and keeps its traceback.
     │   ├── BadOption              2
     │   ├── BadInput               2   a file, with row and field
     │   ├── IncompleteData         2
-    │   └── MissingPackage         2
+    │   ├── MissingPackage         2
+    │   └── MissingEnvironment     2
     ├── PluginFailed               1   foreign code broke its contract
     ├── EngineFailed               1   the engine cannot go on
     ├── JobFailed                  1   a trainer ended badly
@@ -71,7 +72,7 @@ class BadInput(UsageError):
     def __init__(
         self, path: Path | str, problem: str, *, row: int | None = None, field: str | None = None
     ) -> None:
-        self.path, self.row, self.field = str(path), row, field
+        self.path, self.row, self.field, self.problem = str(path), row, field, problem
         where = [str(path)]
         if row is not None:
             where.append(f"row {row}")
@@ -95,6 +96,16 @@ class MissingPackage(UsageError):
 
     def __init__(self, package: str, purpose: str, install: str) -> None:
         super().__init__(f"{purpose} needs the package {package!r}; install it with: {install}")
+
+
+class MissingEnvironment(UsageError):
+    """A managed environment that is needed has not been built, or not from its present lock."""
+
+    def __init__(self, name: str, variant: str, problem: str = "is not built") -> None:
+        self.name, self.variant = name, variant
+        super().__init__(
+            f"environment {name!r} ({variant}) {problem}; make it with: rmr1 env create {name}"
+        )
 
 
 class PluginFailed(Rmr1Error):

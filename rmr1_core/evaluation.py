@@ -20,9 +20,10 @@ import msgspec
 from rmr1_core import jsonl, runs, scoring
 from rmr1_core.components import Benchmark, EngineSession, PromptStrategy
 from rmr1_core.errors import IncompleteData, PluginFailed, RunIncomplete, UsageError
-from rmr1_core.judging import Judging, Slot, read_verdict, render, slots
+from rmr1_core.judging import Judging, read_verdict, render
 from rmr1_core.observers import Observers
 from rmr1_core.progress import progress
+from rmr1_core.slots import Slot, slots
 from rmr1_core.values import (
     EvalProtocol,
     FailedJudgment,
@@ -137,28 +138,33 @@ class Evaluation:
         if failures:
             raise RunIncomplete(self.folder.name, len(failures), failures[0].error)
 
-    def judgments(self) -> list[Judgment]:
-        """What the journal holds."""
-        return list(Judging.stored(self.journal))
+    def judgments(self) -> Iterator[Judgment]:
+        """What the journal holds, one by one."""
+        return Judging.stored(self.journal)
+
+    def open_judgments(self, protocol: EvalProtocol) -> tuple[int, int]:
+        """How many judgments are not made yet, and how many there are to make in all."""
+        made, wanted = Judging.made(self.journal), self.slots(protocol)
+        return sum(slot.identity not in made for slot in wanted), len(wanted)
 
     def reports(
         self, benchmarks: Iterable[Benchmark], scoring_rule: str, judgments: Iterable[Judgment]
     ) -> list[Report]:
         """A report on these judgments for every benchmark that has any."""
         by_name = {benchmark.name: benchmark for benchmark in benchmarks}
-        by_benchmark: dict[str, list[Judgment]] = {}
+        tallies: dict[str, scoring.Tally] = {}
         for judgment in judgments:
-            by_benchmark.setdefault(judgment.benchmark, []).append(judgment)
+            tallies.setdefault(judgment.benchmark, scoring.Tally()).add(judgment)
         return [
             scoring.report(
                 by_name[judged.benchmark],
                 self.pairs(judged.benchmark),
-                by_benchmark[judged.benchmark],
+                tallies[judged.benchmark],
                 scoring=scoring_rule,
                 expected=judged.expected,
             )
             for judged in self.index()
-            if judged.benchmark in by_benchmark
+            if judged.benchmark in tallies
         ]
 
     def write_reports(self, reports: Sequence[Report]) -> None:

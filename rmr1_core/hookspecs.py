@@ -7,8 +7,9 @@ called at most once per process, and must be quick.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Benchmark,
         Dataset,
         Engine,
+        Environment,
         Launcher,
         PromptStrategy,
         RewardFunction,
@@ -72,6 +74,11 @@ def rmr1_launchers() -> Iterable[Launcher]:  # type: ignore[empty-body]
 
 
 @hookspec
+def rmr1_environments() -> Iterable[Environment]:  # type: ignore[empty-body]
+    """Offer environments that `rmr1 env create` builds: packages that exclude those of others."""
+
+
+@hookspec
 def rmr1_recipes() -> Iterable[Recipe]:  # type: ignore[empty-body]
     """Offer whole training runs by name."""
 
@@ -82,8 +89,9 @@ def rmr1_commands(cli: click.Group) -> None:
 
 
 @hookspec
-def rmr1_run_started(record: RunRecord) -> None:
-    """Observe that a run begins. Observers change nothing; an exception is logged once."""
+def rmr1_run_started(record: RunRecord, folder: Path) -> None:
+    """Observe that a run begins, or goes on, in its folder. Observers change nothing there but
+    files of their own; an exception is logged once."""
 
 
 @hookspec
@@ -92,5 +100,11 @@ def rmr1_judged(judgment: Judgment) -> None:
 
 
 @hookspec
-def rmr1_run_finished(record: RunRecord) -> None:
-    """Observe how a run ended."""
+def rmr1_stepped(folder: Path, stage: str, event: Mapping[str, Any]) -> None:
+    """Observe one step of a training stage, as `Trainer.event` describes it, while it goes on;
+    `folder` is the run's, or that of one of its ablations."""
+
+
+@hookspec
+def rmr1_run_finished(record: RunRecord, folder: Path) -> None:
+    """Observe how a run ended; its results are in its folder."""

@@ -1,7 +1,6 @@
-"""Asking a judge: pairs × orders × samples, minus what the journal holds, each request once.
+"""Asking a judge: all judgments minus what the journal holds, each request once.
 
-Requests whose rendered prompts share a beginning are asked next to each other, so that engines
-with a prefix cache find it. Every answer goes to the journal before anybody else sees it.
+Every answer goes to the journal before anybody else sees it.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from rmr1_core import jsonl
 from rmr1_core.components import EngineSession, PromptStrategy
 from rmr1_core.errors import PluginFailed, Rmr1Error
+from rmr1_core.slots import Identity, Slot, draw
 from rmr1_core.values import (
     Answer,
     Completion,
@@ -23,69 +22,24 @@ from rmr1_core.values import (
     FailedJudgment,
     Judgment,
     Message,
-    Order,
     Pair,
     Request,
     RequestFailed,
     Sampling,
+    Value,
     Verdict,
 )
 
 JournalLine = Judgment | FailedJudgment
-Identity = tuple[str, str, bool, int]
-"""Benchmark, pair's id, whether the chosen answer comes first, and sample."""
 
 
-class Slot(NamedTuple):
-    """One judgment to make."""
+class _Made(Value, frozen=True, tag_field="kind", tag="judgment"):
+    """Of a judgment in the journal, what tells it from all others: quicker to read than all."""
 
     benchmark: str
-    pair: Pair
+    pair_id: str
     chosen_first: bool
     sample: int
-
-    @property
-    def identity(self) -> Identity:
-        """What tells the judgment from all others of its evaluation."""
-        return self.benchmark, self.pair.id, self.chosen_first, self.sample
-
-    @property
-    def key(self) -> str:
-        """The id of the judgment's request: its identity as a JSON array."""
-        return msgspec.json.encode(self.identity).decode()
-
-
-def slots(benchmark: str, pairs: Sequence[Pair], protocol: EvalProtocol) -> Iterator[Slot]:
-    """All judgments that the protocol asks for, in the order in which they are best asked."""
-    orders = assign_orders(pairs, protocol.order, protocol.seed)
-    place: dict[str, int] = {}
-    for pair in pairs:
-        place.setdefault(pair.group, len(place))
-    wanted = [(pair, first) for pair, firsts in zip(pairs, orders, strict=True) for first in firsts]
-    # one prompt's comparisons together, and among them those that begin with the same answer
-    wanted.sort(key=lambda w: (place[w[0].group], w[0].chosen if w[1] else w[0].rejected))
-    for pair, first in wanted:
-        for sample in range(protocol.samples):
-            yield Slot(benchmark, pair, first, sample)
-
-
-def assign_orders(pairs: Sequence[Pair], order: Order, seed: int) -> list[tuple[bool, ...]]:
-    """For each pair, whether the chosen answer comes first, once per order to judge.
-
-    "balanced" puts it first in exactly half of the pairs (one more when their number is odd);
-    "random" draws each pair's order alone, as the papers do, but seeded.
-    """
-    match order:
-        case "both":
-            return [(True, False)] * len(pairs)
-        case "chosen-first":
-            return [(True,)] * len(pairs)
-        case "random":
-            return [(_draw(seed, pair.id) % 2 == 0,) for pair in pairs]
-        case "balanced":
-            ranked = sorted(range(len(pairs)), key=lambda i: (_draw(seed, pairs[i].id), i))
-            first = set(ranked[::2])
-            return [(i in first,) for i in range(len(pairs))]
 
 
 class Judging:
@@ -105,7 +59,7 @@ class Judging:
 
         They are rendered again when they are asked, so that memory holds no prompts.
         """
-        done = set(map(identity, self.stored(self._journal)))
+        done = self.made(self._journal)
         by_content: dict[bytes, str] = {}
         for slot in wanted:
             if slot.identity in done:
@@ -132,7 +86,9 @@ class Judging:
             raise ValueError("there is no journal to keep the answers")
         with jsonl.Appender(self._journal) as journal:
             for answer in session.generate(requests):
-                lines = [self._line(slot, answer) for slot in self._slots_of(answer)]
+                paid, *shared = self._slots_of(answer)
+                lines = [self._line(paid, answer)]
+                lines += [_free(self._line(slot, answer)) for slot in shared]
                 journal.append(*lines)
                 yield from lines
             for slot in [slot for group in self._waiting.values() for slot in group]:
@@ -142,9 +98,17 @@ class Judging:
             self._waiting.clear()
 
     @staticmethod
-    def stored(journal: Path | None) -> Iterator[Judgment]:
-        """The judgments in a journal; of a repeated one, only the first."""
+    def made(journal: Path | None) -> set[Identity]:
+        """Which judgments are in a journal."""
         if journal is None or not journal.exists():
+            return set()
+        lines = jsonl.read(journal, _Made | FailedJudgment)
+        return {identity(line) for line in lines if isinstance(line, _Made)}
+
+    @staticmethod
+    def stored(journal: Path) -> Iterator[Judgment]:
+        """The judgments in a journal, one by one; of a repeated one, only the first."""
+        if not journal.exists():
             return
         seen = set()
         for line in jsonl.read(journal, JournalLine):
@@ -159,7 +123,7 @@ class Judging:
             max_new_tokens=max_new_tokens,
             temperature=self._protocol.temperature,
             top_p=1.0 if greedy else self._protocol.top_p,
-            seed=0 if greedy else _draw(self._protocol.seed, slot.key) % 2**31,
+            seed=0 if greedy else draw(self._protocol.seed, slot.key) % 2**31,
             stop=self._strategy.stop,
         )
         return Request(id=slot.key, messages=messages, sampling=sampling)
@@ -219,7 +183,7 @@ class LazyRequests:
         return map(self._make, self._slots)
 
 
-def identity(line: JournalLine) -> Identity:
+def identity(line: JournalLine | _Made) -> Identity:
     """Which judgment this is a line of."""
     return line.benchmark, line.pair_id, line.chosen_first, line.sample
 
@@ -232,6 +196,14 @@ def _writable(completion: Completion) -> Completion:
     return msgspec.structs.replace(completion, text=text)
 
 
+def _free(line: JournalLine) -> JournalLine:
+    """The same line for a judgment whose request another one has paid for."""
+    if isinstance(line, FailedJudgment) or not line.completion.cost:
+        return line
+    free = msgspec.structs.replace(line.completion, cost=0.0)
+    return msgspec.structs.replace(line, completion=free)
+
+
 def _failed(slot: Slot, error: str) -> FailedJudgment:
     return FailedJudgment(
         benchmark=slot.benchmark,
@@ -240,7 +212,3 @@ def _failed(slot: Slot, error: str) -> FailedJudgment:
         sample=slot.sample,
         error=error,
     )
-
-
-def _draw(seed: int, text: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}\0{text}".encode()).digest()[:8], "big")

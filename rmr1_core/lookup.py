@@ -154,15 +154,26 @@ def option_infos(component: Component) -> list[OptionInfo]:
 
 
 def pinned(kind: str, ref: Ref) -> Ref:
-    """The same reference with its path, if it is or has one, made absolute: a folder of weights,
-    or the file of `NAME:PATH`. So it means the same when a run goes on from another folder."""
+    """The same reference with its paths made absolute: a folder of weights, the file of
+    `NAME:PATH`, options that are paths. So it means the same when a run goes on from another
+    folder.
+    """
     name, colon, argument = ref.name.partition(":")
     if kind == "backbone" and ref.name not in names(kind) and _folder(ref.name):
         return msgspec.structs.replace(ref, name=str(_folder(ref.name)))
     if colon and Path(argument).expanduser().exists():
         path = Path(argument).expanduser().resolve()
-        return msgspec.structs.replace(ref, name=f"{name}:{path}")
-    return ref
+        ref = msgspec.structs.replace(ref, name=f"{name}:{path}")
+    try:
+        component = resolve(kind, Ref(name=ref.name))
+    except UsageError:
+        return ref  # said where it is used
+    paths = {field.name for field in _option_fields(component) if _is_path(field.type)}
+    options = {
+        option: str(Path(value).expanduser().resolve()) if option in paths and value else value
+        for option, value in ref.options.items()
+    }
+    return msgspec.structs.replace(ref, options=options)
 
 
 def _with_argument(kind: str, text: str, known: Plugins | None) -> Component | None:
@@ -208,7 +219,11 @@ def _backbone_in(folder: Path) -> Backbone:
 
 
 def _converted(value: Any, type_: Any) -> Any:
-    """The value as this type. Text, which is what a command line gives, may be JSON of it."""
+    """The value as this type. Text, which is what a command line gives, may be JSON of it, and a
+    list may be written with commas."""
+    plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
+    if isinstance(value, str) and get_origin(plain) is tuple and not value.startswith("["):
+        value = value.split(",")
     try:
         return msgspec.convert(value, type_, strict=False)
     except msgspec.ValidationError:
@@ -232,6 +247,11 @@ def _described(type_: Any) -> str | None:
             if isinstance(note, Option) and note.description:
                 return note.description
     return None
+
+
+def _is_path(type_: Any) -> bool:
+    notes = get_args(type_)[1:] if get_origin(type_) is Annotated else ()
+    return any(isinstance(note, Option) and (note.extra or {}).get("path") for note in notes)
 
 
 def _plain(value: Any) -> str:

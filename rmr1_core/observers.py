@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rmr1_core.discovery import Plugins, plugins
@@ -17,23 +19,28 @@ class Observers:
         self._complained: set[str] = set()
         self._judged = self._hook.rmr1_judged.get_hookimpls()
 
-    def run_started(self, record: RunRecord) -> None:
+    def run_started(self, record: RunRecord, folder: Path) -> None:
         """Tell that a run begins."""
-        self._tell(self._hook.rmr1_run_started.get_hookimpls(), record)
+        self._tell(self._hook.rmr1_run_started.get_hookimpls(), record=record, folder=folder)
 
     def judged(self, judgment: Judgment) -> None:
         """Tell of one judgment."""
         if self._judged:
-            self._tell(self._judged, judgment)
+            self._tell(self._judged, judgment=judgment)
 
-    def run_finished(self, record: RunRecord) -> None:
+    def stepped(self, folder: Path, stage: str, event: Mapping[str, Any]) -> None:
+        """Tell of one step of a training stage."""
+        implementations = self._hook.rmr1_stepped.get_hookimpls()
+        self._tell(implementations, folder=folder, stage=stage, event=event)
+
+    def run_finished(self, record: RunRecord, folder: Path) -> None:
         """Tell how a run ended."""
-        self._tell(self._hook.rmr1_run_finished.get_hookimpls(), record)
+        self._tell(self._hook.rmr1_run_finished.get_hookimpls(), record=record, folder=folder)
 
-    def _tell(self, implementations: list[Any], value: object) -> None:
+    def _tell(self, implementations: list[Any], **told: object) -> None:
         for implementation in implementations:
             try:
-                implementation.function(*[value][: len(implementation.argnames)])
+                implementation.function(**{name: told[name] for name in implementation.argnames})
             except Exception as error:  # the boundary to foreign code
                 if implementation.plugin_name not in self._complained:
                     self._complained.add(implementation.plugin_name)

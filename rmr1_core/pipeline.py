@@ -7,19 +7,20 @@ complete is skipped, and a job resumes by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from rmr1_core import jobs, jsonl, runs
+from rmr1_core import environments, jobs, jsonl, launching, runs
 from rmr1_core.bench import Judge, benchmarks_of, check_scoring, judge_all
 from rmr1_core.components import Backbone, Benchmark, Engine, Launcher, PromptStrategy, Trainer
 from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation
+from rmr1_core.launching import number
 from rmr1_core.lookup import BACKBONE_FILE, resolve
-from rmr1_core.progress import progress
+from rmr1_core.observers import Observers
 from rmr1_core.rendering import training_rows
 from rmr1_core.values import (
     EvalProtocol,
@@ -37,6 +38,15 @@ CORPUS_ROWS = 4000
 """How many examples of every stage a backbone built from scratch sees for its tokenizer."""
 
 
+class Planned(NamedTuple):
+    """A stage, and what its trainer plans for it."""
+
+    stage: Stage
+    trainer: Trainer
+    task: TrainingTask
+    job: Job
+
+
 class Pipeline:
     """One pass through a recipe's stages, in one folder.
 
@@ -49,7 +59,7 @@ class Pipeline:
         self.launcher: Launcher = resolve("launcher", recipe.launcher)
         self.benchmarks: list[Benchmark] = benchmarks_of(recipe.benchmarks)
         self.versions: dict[str, str] = {}
-        self._backbone: Backbone = resolve("backbone", recipe.backbone)
+        self.backbone: Backbone = resolve("backbone", recipe.backbone)
         self._trainers: dict[str, Trainer] = {
             stage.name: resolve("trainer", stage.trainer) for stage in recipe.stages
         }
@@ -79,12 +89,23 @@ class Pipeline:
                 yield self._result(stage.name, trained, unseen)
                 unseen = []
 
+    def environments(self) -> set[str]:
+        """The managed environments that judging and the stages' jobs need; "" is none."""
+        engine: Engine = resolve("engine", self.recipe.engine)
+        return {engine.environment, *(planned.job.environment for planned in self.planned())}
+
+    def planned(self) -> Iterator[Planned]:
+        """Every stage with what its trainer plans, in their order. Pure."""
+        for stage in self.recipe.stages:
+            task, trainer = self._task(stage, None), self._trainers[stage.name]
+            yield Planned(stage, trainer, task, trainer.plan(task))
+
     def prepared_backbone(self) -> Backbone:
         """The recipe's backbone, built in the run's folder if it starts from nothing."""
         if self._base is not None and self._base.recipe.backbone == self.recipe.backbone:
             return self._base.prepared_backbone()
         folder = self.folder / "backbone"
-        prepared = self._backbone.prepare(folder, seed=self.recipe.seed, corpus=self._corpus)
+        prepared = self.backbone.prepare(folder, seed=self.recipe.seed, corpus=self._corpus)
         return self._asked_as_trained(prepared)
 
     def checkpoint(self, stage: str) -> Path:
@@ -93,8 +114,8 @@ class Pipeline:
 
     def events(self, stage: str) -> list[Mapping[str, object]]:
         """All events that a stage's job has reported."""
-        path = Path(self._plan(self._stage(stage), None).events)
-        return list(jsonl.read(path, dict[str, object])) if path.exists() else []
+        job = self._plan(self._stage(stage), None)
+        return list(launching.events(self._trainers[stage], job))
 
     def done_event(self, stage: str) -> Mapping[str, object]:
         """What a finished stage's job said at its end."""
@@ -103,22 +124,17 @@ class Pipeline:
     def _train(self, stage: Stage) -> Backbone:
         job = self._write_stage(stage, self._budget(stage))
         if not Path(job.checkpoint).is_dir():
-            self._launch(job)
+            trainer, told = self._trainers[stage.name], Observers()
+            launching.launch(
+                self.launcher, trainer, job, lambda e: told.stepped(self.folder, stage.name, e)
+            )
         trained = msgspec.structs.replace(
-            self._asked_as_trained(self._backbone),
+            self._asked_as_trained(self.backbone),
             name=f"{self.recipe.name}-{stage.name}",
             model=job.checkpoint,
         )
         runs.write_whole(Path(job.checkpoint) / BACKBONE_FILE, trained)
         return trained
-
-    def _launch(self, job: Job) -> None:
-        events = self.launcher.run(job)
-        with progress(job.name, 1, "steps") as bar, ExitStack() as at_end:
-            at_end.callback(getattr(events, "close", lambda: None))  # which stops the job
-            for event in events:
-                if event.get("event") == "step":
-                    bar.advance(event["step"], _note(event), total=event["steps"])
 
     def _result(self, name: str, backbone: Backbone, spent_in: Sequence[Stage]) -> StageResult:
         ends = [self.done_event(stage.name) for stage in spent_in]
@@ -130,9 +146,9 @@ class Pipeline:
             stage=name,
             reports=tuple(self._evaluate(name, backbone, self.recipe.evaluation)),
             sampled=tuple(sampled),
-            cpu_seconds=sum(_number(end, "cpu_seconds") for end in ends),
-            wall_seconds=sum(_number(end, "wall_seconds") for end in ends),
-            peak_memory_mb=max((_number(end, "peak_memory_mb") for end in ends), default=0.0),
+            cpu_seconds=sum(number(end, "cpu_seconds") for end in ends),
+            wall_seconds=sum(number(end, "wall_seconds") for end in ends),
+            peak_memory_mb=max((number(end, "peak_memory_mb") for end in ends), default=0.0),
         )
 
     def _evaluate(self, name: str, backbone: Backbone, protocol: EvalProtocol) -> list[Report]:
@@ -153,11 +169,15 @@ class Pipeline:
             rows = training_rows(stage, trainer, self.strategy, self.recipe.seed)
             jsonl.write(data, rows)
         job = self._plan(stage, budget)
-        jobs.write(job)
+        located = environments.if_built(job.environment)
+        jobs.write(job, located, self.launcher.files(job, located))
         return job
 
     def _plan(self, stage: Stage, budget: float | None) -> Job:
-        task = TrainingTask(
+        return self._trainers[stage.name].plan(self._task(stage, budget))
+
+    def _task(self, stage: Stage, budget: float | None) -> TrainingTask:
+        return TrainingTask(
             recipe=self.recipe,
             stage=stage,
             model=self._model_before(stage),
@@ -166,7 +186,6 @@ class Pipeline:
             seed=self.recipe.seed,
             cpu_seconds=budget,
         )
-        return self._trainers[stage.name].plan(task)
 
     def _model_before(self, stage: Stage) -> str:
         if stage.start_from and self._base is not None:
@@ -181,13 +200,13 @@ class Pipeline:
         from nothing is built."""
         if self._base is not None and self._base.recipe.backbone == self.recipe.backbone:
             return self._base.prepared_backbone_path()
-        return self._backbone.model or str(self.folder / "backbone")
+        return self.backbone.model or str(self.folder / "backbone")
 
     def _budget(self, stage: Stage) -> float | None:
         if not stage.compute_of or self._base is None:
             return None
         ends = [self._base.done_event(name) for name in stage.compute_of]
-        budget = sum(_number(end, "cpu_seconds") for end in ends)
+        budget = sum(number(end, "cpu_seconds") for end in ends)
         if budget <= 0:
             raise UsageError(
                 f"stage {stage.name!r} is to cost as much as {', '.join(stage.compute_of)}, "
@@ -230,17 +249,3 @@ class Pipeline:
 
     def _data_file(self, stage: Stage) -> Path:
         return self._stage_folder(stage.name) / "data.jsonl"
-
-
-def _note(event: Mapping[str, object]) -> str:
-    shown = [("reward_mean", "reward"), ("response_length", "tokens/answer")]
-    if event.get("reward_mean") is None:  # beside a reward, the loss of a policy says nothing
-        shown = [("loss", "loss")]
-    return ", ".join(
-        f"{word} {float(str(event[key])):.3g}" for key, word in shown if event.get(key) is not None
-    )
-
-
-def _number(event: Mapping[str, object], field: str) -> float:
-    value = event.get(field, 0.0)
-    return float(value) if isinstance(value, int | float) else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -29,6 +29,36 @@ def progress(label: str, total: int, unit: str, *, done: int = 0) -> Iterator[Pr
         plain = _Plain(state)
         yield plain
         plain.show()
+
+
+@contextmanager
+def activity(label: str) -> Iterator[Callable[[str], None]]:
+    """Show on standard error that something of unknown length goes on, for how long it has, and the
+    note that the yielded function is called with."""
+    start = time.monotonic()
+
+    def words(note: str) -> str:
+        return ", ".join(filter(None, (label, _clock(time.monotonic() - start), note)))
+
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(stderr=True)
+        with console.status(Text(label)) as status:
+            room = console.width - 4  # beside the spinner; a second line would flicker
+            yield lambda note: status.update(Text(words(note)[:room]))
+        return
+    shown = start
+
+    def show(note: str) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= PLAIN_SECONDS:
+            shown = time.monotonic()
+            print(words(note), file=sys.stderr, flush=True)
+
+    print(label, file=sys.stderr, flush=True)
+    yield show
 
 
 class _State:

@@ -6,17 +6,19 @@ runs, and what was resolved is stored with the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from rmr1_core import lookup
+from rmr1_core.components import Backbone
 from rmr1_core.discovery import plugins
 from rmr1_core.errors import BadInput, UnknownName, UsageError
 from rmr1_core.lookup import resolve_recipe
-from rmr1_core.values import Recipe
+from rmr1_core.plain import plain
+from rmr1_core.values import Recipe, Ref, Value
 from rmr1_core.words import misfit
 
 
@@ -38,14 +40,42 @@ def read(path: Path) -> Recipe:
 
 
 def encode(recipe: Recipe) -> str:
-    """A recipe as TOML; what has no value is left out."""
+    """A recipe as TOML; what has no value, or an empty one by default, is left out."""
     import tomli_w
 
-    return tomli_w.dumps(_without_none(msgspec.json.decode(msgspec.json.encode(recipe))))
+    return tomli_w.dumps(plain(recipe))
 
 
-def choose(name: str | None, *, backbone: str | None = None, trainer: str | None = None) -> Recipe:
-    """The recipe that is meant: a file, a name, the one for a backbone and trainer, the default.
+class Wanted(Value, frozen=True):
+    """What a recipe has to be for; "" is anything."""
+
+    backbone: str = ""
+    trainer: str = ""
+    dataset: str = ""
+
+    def __str__(self) -> str:
+        return " and ".join(filter(None, (self.backbone, self.trainer, self.dataset)))
+
+    def fits(self, recipe: Recipe) -> bool:
+        """Whether the recipe is for this; for anything, only the default one is."""
+        if not str(self):
+            return recipe.default
+        trainers = {stage.trainer.name for stage in recipe.stages}
+        datasets = {stage.dataset.name for stage in recipe.stages}
+        return (
+            self.backbone in ("", recipe.backbone.name)
+            and self.trainer in {"", *trainers}
+            and self.dataset in {"", *datasets}
+        )
+
+
+ANY = Wanted()
+
+
+def choose(name: str | None, wanted: Wanted = ANY) -> Recipe:
+    """The recipe that is meant: a file, a name, the one for what is wanted, the default.
+
+    A recipe that is named is taken for another backbone, too.
 
     Raises:
         UsageError: none fits, or several do.
@@ -53,26 +83,44 @@ def choose(name: str | None, *, backbone: str | None = None, trainer: str | None
     if name is not None:
         path = Path(name)
         recipe = read(path) if path.suffix == ".toml" else resolve_recipe(name)
-        if (backbone or trainer) and not _fits(recipe, backbone, trainer):
-            wanted = " and ".join(filter(None, (backbone, trainer)))
+        if wanted.backbone:
+            recipe = msgspec.structs.replace(recipe, backbone=_as_typed(wanted.backbone, recipe))
+        if str(wanted) and not wanted.fits(recipe):
             raise UsageError(
                 f"recipe {recipe.name!r} is not for {wanted}; change it with: "
-                "--set backbone.name=NAME or --set stages.STAGE.trainer.name=NAME"
+                "--set stages.STAGE.trainer.name=NAME or --set stages.STAGE.dataset.name=NAME"
             )
         return recipe
     known: list[Recipe] = [offer.component for offer in plugins().offers("recipe")]
-    fitting = [r for r in known if _fits(r, backbone, trainer)]
-    defaults = [r for r in fitting if r.default]
+    fitting = [recipe for recipe in known if wanted.fits(recipe)]
+    defaults = [recipe for recipe in fitting if recipe.default]
     match defaults or fitting:
         case [recipe]:
             return recipe
         case []:
-            wanted = " and ".join(w for w in (backbone, trainer) if w)
-            problem = f"no recipe is for {wanted}" if wanted else "no recipe is the default one"
-            raise UsageError(f"{problem}; see: rmr1 list recipes")
+            raise UsageError(_no_recipe(known, wanted))
         case several:
             names = ", ".join(recipe.name for recipe in several)
             raise UsageError(f"several recipes fit: {names}; say which with --recipe")
+
+
+def _as_typed(backbone: str, recipe: Recipe) -> Ref:
+    """The backbone that is typed; the recipe's options are for its own."""
+    return recipe.backbone if backbone == recipe.backbone.name else Ref(name=backbone)
+
+
+def _no_recipe(known: Iterable[Recipe], wanted: Wanted) -> str:
+    """That none fits, and one that would but for its backbone."""
+    if not str(wanted):
+        return "no recipe is the default one; see: rmr1 list recipes"
+    elsewhere = msgspec.structs.replace(wanted, backbone="")
+    others = [recipe.name for recipe in known if str(elsewhere) and elsewhere.fits(recipe)]
+    if wanted.backbone and others:
+        return (
+            f"no recipe is for {wanted}; take one that is for another backbone: "
+            f"rmr1 run --recipe {others[0]} --backbone {wanted.backbone}"
+        )
+    return f"no recipe is for {wanted}; see: rmr1 list recipes"
 
 
 def variant(recipe: Recipe, name: str) -> Recipe:
@@ -111,16 +159,34 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         raise UsageError(f"--set{f' {field}' * bool(field)}: {problem}") from None
 
 
+def with_presets(recipe: Recipe) -> Recipe:
+    """The recipe with its backbone's presets for the trainers, where it says nothing itself."""
+    backbone: Backbone = lookup.resolve("backbone", recipe.backbone)
+    stages = []
+    for stage in recipe.stages:
+        preset = backbone.presets.get(stage.trainer.name.rpartition("/")[2], {})
+        options = {**preset, **stage.trainer.options}
+        trainer = msgspec.structs.replace(stage.trainer, options=options)
+        stages.append(msgspec.structs.replace(stage, trainer=trainer))
+    return msgspec.structs.replace(recipe, stages=tuple(stages))
+
+
 def pinned(recipe: Recipe) -> Recipe:
     """The recipe with the paths that it names made absolute."""
     stages = (
-        msgspec.structs.replace(stage, dataset=lookup.pinned("dataset", stage.dataset))
+        msgspec.structs.replace(
+            stage,
+            dataset=lookup.pinned("dataset", stage.dataset),
+            trainer=lookup.pinned("trainer", stage.trainer),
+        )
         for stage in recipe.stages
     )
     return msgspec.structs.replace(
         recipe,
         backbone=lookup.pinned("backbone", recipe.backbone),
         prompt=lookup.pinned("prompt", recipe.prompt),
+        engine=lookup.pinned("engine", recipe.engine),
+        launcher=lookup.pinned("launcher", recipe.launcher),
         stages=tuple(stages),
     )
 
@@ -162,16 +228,3 @@ def _value(text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text
-
-
-def _fits(recipe: Recipe, backbone: str | None, trainer: str | None) -> bool:
-    if backbone is None and trainer is None:
-        return recipe.default
-    trainers = {stage.trainer.name for stage in recipe.stages}
-    return backbone in (None, recipe.backbone.name) and trainer in {None, *trainers}
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_none(v) for key, v in value.items() if v is not None}
-    return [_without_none(v) for v in value] if isinstance(value, list) else value

@@ -196,7 +196,7 @@ def recorded(folder: Path, record: RunRecord) -> Iterator[dict[str, str]]:
         _warn_of_other_versions(record)
         record = msgspec.structs.replace(record, status="started", error="", finished="")
         write_record(folder, record)
-        observers.run_started(record)
+        observers.run_started(record, folder)
         versions_seen = dict(record.versions)
         try:
             yield versions_seen
@@ -210,11 +210,11 @@ def recorded(folder: Path, record: RunRecord) -> Iterator[dict[str, str]]:
             record = finished(record, status, str(error) or type(error).__name__)
             with suppress(OSError):  # on a full disk; the first error is the one to tell
                 write_record(folder, record)
-            observers.run_finished(record)
+            observers.run_finished(record, folder)
             raise error
         record = finished(msgspec.structs.replace(record, versions=versions_seen), "done")
         write_record(folder, record)
-        observers.run_finished(record)
+        observers.run_finished(record, folder)
 
 
 def _warn_of_other_versions(record: RunRecord) -> None:

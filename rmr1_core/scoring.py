@@ -14,6 +14,7 @@ from itertools import zip_longest
 from rmr1_core.components import Benchmark
 from rmr1_core.errors import PluginFailed, Rmr1Error
 from rmr1_core.values import (
+    FinishReason,
     Judgment,
     Missing,
     OrderVerdict,
@@ -36,40 +37,62 @@ def majority(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.TIE if tied else first
 
 
-def outcomes(pairs: Iterable[Pair], judgments: Iterable[Judgment]) -> list[Outcome]:
-    """The outcome of every pair that has a judgment, in the order of the pairs."""
-    cast: dict[str, dict[bool, list[Verdict]]] = {}
-    for judgment in judgments:
-        orders = cast.setdefault(judgment.pair_id, {})
+class Tally:
+    """What a report needs of one benchmark's judgments, which are added one by one and forgotten:
+    their text need not fit the memory."""
+
+    def __init__(self) -> None:
+        self._cast: dict[str, dict[bool, list[Verdict]]] = {}
+        self._verdicts: Counter[Verdict] = Counter()
+        self._ends: Counter[FinishReason] = Counter()
+        self._lengths: Counter[int] = Counter()
+        self._prompt_tokens = self._cached_tokens = 0
+        self._cost = 0.0
+
+    def add(self, judgment: Judgment) -> None:
+        """Count a judgment."""
+        completion = judgment.completion
+        orders = self._cast.setdefault(judgment.pair_id, {})
         orders.setdefault(judgment.chosen_first, []).append(judgment.verdict)
-    return [
-        Outcome(
-            pair=pair,
-            verdicts=tuple(
-                OrderVerdict(chosen_first=first, verdict=majority(cast[pair.id][first]))
-                for first in sorted(cast[pair.id], reverse=True)
-            ),
+        self._verdicts[judgment.verdict] += 1
+        self._ends[completion.finish_reason] += 1
+        self._lengths[completion.completion_tokens] += 1
+        self._prompt_tokens += completion.prompt_tokens
+        self._cached_tokens += completion.cached_tokens
+        self._cost += completion.cost
+
+    def outcomes(self, pairs: Iterable[Pair]) -> list[Outcome]:
+        """The outcome of every pair that has a judgment, in the order of the pairs."""
+        return [
+            Outcome(
+                pair=pair,
+                verdicts=tuple(
+                    OrderVerdict(chosen_first=first, verdict=majority(self._cast[pair.id][first]))
+                    for first in sorted(self._cast[pair.id], reverse=True)
+                ),
+            )
+            for pair in pairs
+            if pair.id in self._cast
+        ]
+
+    def validity(self, results: Sequence[Outcome]) -> Validity:
+        """What to know before believing a score."""
+        both = [_preferred(outcome) for outcome in results if _parsed_in_both_orders(outcome)]
+        return Validity(
+            judgments=self._verdicts.total(),
+            unparsed=self._verdicts[Verdict.UNPARSED],
+            truncated=self._ends["length"],
+            ties=self._verdicts[Verdict.TIE],
+            prompt_too_long=self._ends["prompt_too_long"],
+            pairs_in_both_orders=len(both),
+            flipped=sum(first != second for first, second in both),
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=sum(length * n for length, n in self._lengths.items()),
+            completion_tokens_p50=_percentile(self._lengths, 0.50),
+            completion_tokens_p95=_percentile(self._lengths, 0.95),
+            cached_tokens=self._cached_tokens,
+            cost=self._cost,
         )
-        for pair in pairs
-        if pair.id in cast
-    ]
-
-
-def validity(judgments: Iterable[Judgment], results: Sequence[Outcome]) -> Validity:
-    """What to know before believing a score."""
-    judgments = list(judgments)
-    both = [_preferred(outcome) for outcome in results if _parsed_in_both_orders(outcome)]
-    return Validity(
-        judgments=len(judgments),
-        unparsed=sum(j.verdict is Verdict.UNPARSED for j in judgments),
-        truncated=sum(j.completion.finish_reason == "length" for j in judgments),
-        ties=sum(j.verdict is Verdict.TIE for j in judgments),
-        prompt_too_long=sum(j.completion.finish_reason == "prompt_too_long" for j in judgments),
-        pairs_in_both_orders=len(both),
-        flipped=sum(first != second for first, second in both),
-        prompt_tokens=sum(j.completion.prompt_tokens for j in judgments),
-        completion_tokens=sum(j.completion.completion_tokens for j in judgments),
-    )
 
 
 def missing(pairs: Iterable[Pair], expected: Mapping[str, int]) -> tuple[Missing, ...]:
@@ -124,22 +147,22 @@ def spread_limit(pairs: Sequence[Pair], limit: int | None) -> list[Pair]:
 
 
 def report(
-    benchmark: Benchmark, pairs: Sequence[Pair], judgments: Sequence[Judgment],
+    benchmark: Benchmark, pairs: Sequence[Pair], tally: Tally,
     *, scoring: str, expected: Mapping[str, int],
 ) -> Report:  # fmt: skip
-    """A benchmark's report on these judgments, under all of its scoring rules.
+    """A benchmark's report on the tallied judgments, under all of its scoring rules.
 
     Raises:
         PluginFailed: the benchmark's own code raised.
     """
-    results = outcomes(pairs, judgments)
+    results = tally.outcomes(pairs)
     chosen = scoring if scoring in benchmark.scorings else benchmark.scorings[0]
     judged = [outcome.pair for outcome in results]
     return Report(
         benchmark=benchmark.name,
         scoring=chosen,
         scores=_summarize(benchmark, results, chosen),
-        validity=validity(judgments, results),
+        validity=tally.validity(results),
         alternatives={
             other: _summarize(benchmark, results, other)
             for other in benchmark.scorings
@@ -147,6 +170,16 @@ def report(
         },
         missing=missing(judged, expected),
     )
+
+
+def _percentile(lengths: Counter[int], share: float) -> int:
+    """The smallest length that at least this share of them do not exceed."""
+    counted = 0
+    for length in sorted(lengths):
+        counted += lengths[length]
+        if counted >= share * lengths.total():
+            return length
+    return 0
 
 
 def _lot(name: str) -> bytes:

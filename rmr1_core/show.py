@@ -90,7 +90,16 @@ def validity_line(facts: Validity) -> str:
     if facts.flip_rate is not None:
         both = facts.pairs_in_both_orders
         words.append(f"{percent(facts.flip_rate)} % of {both} pairs flip with the order")
-    words.append(f"{facts.completion_tokens / of:.0f} tokens per answer")
+    length = f"{facts.completion_tokens / of:.0f} tokens per answer"
+    if facts.completion_tokens_p95:
+        middle, most = facts.completion_tokens_p50, facts.completion_tokens_p95
+        length += f" (median {middle}, 95 % within {most})"
+    words.append(length)
+    if facts.cached_tokens:
+        share = facts.cached_tokens / (facts.prompt_tokens or 1)
+        words.append(f"{percent(share)} % of the prompts from the prefix cache")
+    if facts.cost:
+        words.append(f"{facts.cost:.2f} USD")
     return ", ".join(words)
 
 
@@ -145,12 +154,17 @@ def print_reports(reports: Sequence[Report], *, every: bool = False) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
     """Print a plain table of text."""
+    console().print(table_of(columns, rows, title))
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> Table:
+    """A plain table of text."""
     table = _table(title)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console().print(table)
+    return table
 
 
 def _table(title: str = "") -> Table:

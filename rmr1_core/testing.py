@@ -26,8 +26,8 @@ from rmr1_core.components import (
     PromptStrategy,
     RewardFunction,
 )
-from rmr1_core.judging import slots
 from rmr1_core.lookup import option_infos
+from rmr1_core.slots import slots
 from rmr1_core.values import (
     Answer,
     Comparison,

@@ -9,25 +9,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rmr1_core import curves, recipes, runs
+from rmr1_core import curves, defaults, environments, recipes, runs
+from rmr1_core.components import Engine
 from rmr1_core.errors import BadInput
+from rmr1_core.lookup import resolve
 from rmr1_core.pipeline import Pipeline
 from rmr1_core.values import Recipe, StageResult
 
 RESULTS_FILE = "results.json"
+RECIPE_FILE = "recipe.toml"
+"""The recipe as it was resolved, with every option."""
 
 
-def start(root: Path, recipe: Recipe, ablations: Sequence[str] = ()) -> Path:
-    """Create a run and write everything of every stage; start nothing.
+def start(
+    root: Path, recipe: Recipe, ablations: Sequence[str] = (), *, dry_run: bool = False
+) -> Path:
+    """Create a run and write everything of every stage; start nothing. A dry run goes without the
+    environments that the run will need.
 
     Raises:
         UsageError: something that the recipe names cannot work. No run is left behind.
+        MissingEnvironment: one that it needs has to be built first.
     """
-    recipe = recipes.pinned(recipe)
+    recipe = resolved(recipe)
+    engine: Engine = resolve("engine", recipe.engine)
+    if not dry_run:
+        environments.labels([engine.environment])
     with runs.created(root, "run", recipe.name) as folder:
-        for pipeline in _pipelines(recipe, folder, ablations):
+        for pipeline in pipelines_of(recipe, folder, ablations):
             pipeline.write()
-        (folder / "recipe.toml").write_text(recipes.encode(recipe), encoding="utf-8")
+        written = recipes.encode(defaults.with_defaults(recipe))
+        (folder / RECIPE_FILE).write_text(written, encoding="utf-8")
         record = runs.new_record(
             folder,
             "run",
@@ -47,12 +59,26 @@ def execute(folder: Path) -> list[StageResult]:
 
     Raises:
         JobFailed, RunIncomplete, EngineFailed: what is complete is kept. RunLocked.
+        MissingEnvironment: one that it needs has to be built first.
     """
+    whole = pipelines(folder)
+    needed = {name for pipeline in whole for name in pipeline.environments()}
+    record = environments.recorded(needed, runs.read_record(folder))
+    with runs.recorded(folder, record) as versions:
+        return _run(folder, whole, versions)
+
+
+def resolved(recipe: Recipe) -> Recipe:
+    """The recipe as a run takes it: with its backbone's presets, and paths made absolute."""
+    return recipes.with_presets(recipes.pinned(recipe))
+
+
+def pipelines(folder: Path) -> list[Pipeline]:
+    """What a created run consists of: the recipe, then its ablations. Raises BadInput."""
     record = runs.read_record(folder)
     if record.recipe is None:
         raise BadInput(folder / runs.RECORD_FILE, "not a run of rmr1 run", field="recipe")
-    with runs.recorded(folder, record) as versions:
-        return _run(folder, _pipelines(record.recipe, folder, record.ablations), versions)
+    return pipelines_of(record.recipe, folder, record.ablations)
 
 
 def stored_results(folder: Path) -> list[StageResult]:
@@ -61,10 +87,17 @@ def stored_results(folder: Path) -> list[StageResult]:
     return runs.read_whole(path, list[StageResult]) if path.exists() else []
 
 
-def _pipelines(recipe: Recipe, folder: Path, ablations: Sequence[str]) -> list[Pipeline]:
+def pipelines_of(recipe: Recipe, folder: Path, ablations: Sequence[str]) -> list[Pipeline]:
+    """The recipe's pass through its stages, and its ablations'; nothing is written.
+
+    Raises:
+        UsageError: something that the recipe names cannot work.
+    """
     base = Pipeline(recipe, folder)
     variants = [
-        Pipeline(recipes.variant(recipe, name), folder / "ablations" / name, base)
+        Pipeline(
+            recipes.with_presets(recipes.variant(recipe, name)), folder / "ablations" / name, base
+        )
         for name in ablations
     ]
     return [base, *variants]

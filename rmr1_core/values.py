@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -85,17 +86,21 @@ class Verdict(StrEnum):
 FinishReason = Literal["stop", "length", "prompt_too_long"]
 
 
-class Completion(Value, frozen=True):
+class Completion(Value, frozen=True, omit_defaults=True):
     """What an engine wrote for one request.
 
     `finish_reason` "length" is a truncated answer; "prompt_too_long" a prompt that does not fit
-    the model's context, for which nothing was generated. Counts are in tokens.
+    the model's context, for which nothing was generated. Counts are in tokens; `cached_tokens` are
+    those of the prompt that a prefix cache already held. `cost` is in US dollars, 0 where nothing
+    is paid or the price is not known.
     """
 
     text: str
     finish_reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    cost: float = 0.0
 
 
 class Sampling(Value, frozen=True):
@@ -213,7 +218,8 @@ class Missing(Value, frozen=True):
 
 
 class Validity(Value, frozen=True):
-    """What a reader must know before believing a score. All counts are of judgments."""
+    """What a reader must know before believing a score. Counts are of judgments, and of tokens in
+    all of them; percentiles are of the tokens of one answer; `cost` is in US dollars."""
 
     judgments: int
     unparsed: int
@@ -224,6 +230,10 @@ class Validity(Value, frozen=True):
     flipped: int
     prompt_tokens: int
     completion_tokens: int
+    completion_tokens_p50: int = 0
+    completion_tokens_p95: int = 0
+    cached_tokens: int = 0
+    cost: float = 0.0
 
     @property
     def flip_rate(self) -> float | None:
@@ -294,6 +304,7 @@ class Variant(Value, frozen=True, forbid_unknown_fields=True):
 
     description: str
     prompt: Ref | None = None
+    reward: Ref | None = None
     backbone: Ref | None = None
     stages: tuple[Stage, ...] | None = None
     benchmarks: tuple[Ref, ...] | None = None
@@ -357,22 +368,79 @@ class TrainingRow(Value, frozen=True):
     twin: tuple[Message, ...] = ()
 
 
-class Job(Value, frozen=True):
-    """A process to run, as pure data: nothing has been written or started yet.
+class Step(Value, frozen=True):
+    """One process of a job. `everywhere`: on all nodes at once, and otherwise on the first."""
 
-    `files` maps paths to their text. `environment` names the managed environment that argv needs
-    ("" is the one that rmr1 itself runs in). `events` is the file of JSON lines that the process
-    appends to while it works, `checkpoint` the folder in Hugging Face format that it leaves.
+    argv: tuple[str, ...]
+    everywhere: bool = False
+
+
+class Job(Value, frozen=True):
+    """Processes to run one after the other, as pure data: nothing is written or started yet.
+
+    `files` maps paths to their text. `environment` names the managed environment whose programs
+    the steps are ("" is the one that rmr1 itself runs in): "python" is then its Python. `events`
+    is the file of JSON lines that the processes append to while they work, `checkpoint` the folder
+    in Hugging Face format that they leave. Every step can be repeated: what is done, it skips.
+
+    `cluster` says what has to connect the nodes: a Ray cluster, whose head then has the address
+    `RAY_ADDRESS`, or torchrun's own rendezvous, which reads the variables `PET_*`.
     """
 
     name: str
-    argv: tuple[str, ...]
+    steps: tuple[Step, ...]
     files: Mapping[str, str]
     env: Mapping[str, str]
     environment: str
     events: str
     log: str
     checkpoint: str
+    nodes: int = 1
+    gpus_per_node: int = 0
+    cluster: Literal["", "ray", "torchrun"] = ""
+
+
+class Located(Value, frozen=True):
+    """An environment that can be used: its Python, the variables that its processes get (those that
+    the user has set already left out), and a few words for the record of a run."""
+
+    name: str
+    variant: str
+    python: Path
+    env: Mapping[str, str]
+    label: str
+
+
+class EnvironmentVariant(Value, frozen=True):
+    """One way to build an environment.
+
+    `lock` is a requirements file with an exact version and hashes of every package, for `python`
+    and the platform in `platforms` (as `sysconfig.get_platform()` says, "linux-x86_64");
+    `requirements` is what it was made from, and what is built from elsewhere. `packages` are
+    folders of packages of our own that are installed last, without dependencies. `excluded` are
+    packages that others ask for and that are left out. `unisolated` are the locked packages that
+    are built with what is installed already, in a second step, with the variables `build_env`.
+    `env` are the variables of every process in the environment, where the user has not set them.
+    """
+
+    requirements: Path
+    lock: Path
+    platforms: tuple[str, ...] = ("linux-x86_64",)
+    python: str = "3.11"
+    packages: tuple[Path, ...] = ()
+    excluded: tuple[str, ...] = ()
+    unisolated: tuple[str, ...] = ()
+    build_env: Mapping[str, str] = {}
+    env: Mapping[str, str] = {}
+
+
+class Check(Value, frozen=True):
+    """One thing that was looked at before a training starts. `ok` is None where it could not be
+    found out; `detail` says what was found and, where it is not ok, what to do."""
+
+    name: str
+    ok: bool | None
+    detail: str
 
 
 class StageResult(Value, frozen=True):

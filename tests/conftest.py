@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rmr1_core.discovery import plugins
 
+if TYPE_CHECKING:
+    from rmr1_core.environments import Located
+
+    Managed = Callable[[str], Located]
+
 ROOT = Path(__file__).parent.parent
+
+# tests that interrupt what they start mean it, even where all of this runs in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # nothing is asked of the hub, and the user's own cache is left alone
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -28,6 +40,29 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared, with the benchmarks' data, is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def managed_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
+    """Build a managed environment as a user does, in its CPU variant, once for all tests; in
+    $RMR1_ENVIRONMENTS where that is set, so that several test runs share it."""
+    from rmr1_core.environments import locate
+
+    patched = pytest.MonkeyPatch()
+    patched.setenv("RMR1_ENV_VARIANT", "cpu")
+    if "RMR1_ENVIRONMENTS" not in os.environ:
+        patched.setenv("RMR1_ENVIRONMENTS", str(tmp_path_factory.mktemp("environments")))
+
+    @functools.cache
+    def built(name: str) -> Located:
+        if f"RMR1_ENV_{name.upper()}" not in os.environ:
+            create = [sys.executable, "-m", "rmr1_core", "env", "create", name]
+            done = subprocess.run(create, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        return locate(name)
+
+    yield built
+    patched.undo()
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
+
 from rmr1_core import (
     Answer,
     Backbone,
@@ -40,6 +42,7 @@ from rmr1_core import (
     RewardFunction,
     Scores,
     Stage,
+    Step,
     Trainer,
     TrainingTask,
     Verdict,
@@ -234,9 +237,13 @@ class Echo(Trainer, frozen=True, kw_only=True):
         script = str(output / "worker.py")
         return Job(
             name=f"echo {task.stage.name}",
-            argv=(
-                *(sys.executable, script, task.output),
-                *(self.fail_while, self.wait_while, str(task.cpu_seconds)),
+            steps=(
+                Step(
+                    argv=(
+                        *(sys.executable, script, task.output),
+                        *(self.fail_while, self.wait_while, str(task.cpu_seconds)),
+                    )
+                ),
             ),
             files={script: WORKER, str(output / "model.txt"): task.model},
             env={},
@@ -281,7 +288,9 @@ def rmr1_engines() -> list[Engine]:
 @hookimpl
 def rmr1_backbones() -> list[Backbone]:
     """One."""
-    return [Backbone(name="nobody", summary="no weights", model="nowhere", prompt="plain")]
+    nobody = Backbone(name="nobody", summary="no weights", model="nowhere", prompt="plain")
+    presets = {"echo": {"fail_while": "/preset"}}
+    return [nobody, msgspec.structs.replace(nobody, name="sized", presets=presets)]
 
 
 @hookimpl

@@ -54,12 +54,13 @@ def cli() -> None:
 
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
-    from rmr1_core.cli import bench, inspect, run, runs
+    from rmr1_core.cli import bench, env, inspect, run, runs
 
     for command in (
         run.run,
         bench.bench,
         runs.runs,
+        env.env,
         inspect.list_,
         inspect.show,
         inspect.plugins_,
@@ -129,6 +130,8 @@ def _how_to_go_on(argv: Sequence[str]) -> str:
     command = argv[0] if argv else ""
     if command in ("bench", "run"):
         return f"what was done is kept, go on with: rmr1 {command} --resume last"
+    if command == "env":
+        return "nothing half-built is left"
     return "what was done is kept"
 
 

@@ -9,6 +9,7 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
+from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
 from rmr1_core.cli.options import (
     ComponentName,
     RunName,
@@ -25,11 +26,14 @@ from rmr1_core.values import EvalProtocol, Order, Ref
 
 
 @click.command(
+    cls=CommandWithEngine,
     epilog="\b\nExamples:\n"
     "  rmr1 bench rm-bench --backbone qwen7b\n"
     "  rmr1 bench rewardbench rm-bench rmb --backbone ./my-judge --data ./data --allow-partial\n"
-    "  rmr1 bench rmb --backbone org/model --limit 200 -n 4 -o engine.dtype=float32\n"
-    "  rmr1 bench --resume last"
+    "  rmr1 bench rmb --backbone org/model --limit 200 -n 4 --dtype float32\n"
+    "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
+    "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
+    "  rmr1 bench --resume last",
 )
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))
 @click.option(
@@ -159,7 +163,7 @@ def _request(asked: dict[str, Any]) -> Any:
     request = BenchRequest(
         benchmarks=_benchmarks(asked["benchmarks"], for_benchmarks),
         backbone=ref(asked["backbone"], options.pop("backbone", None)),
-        engine=ref(asked["engine"], options.pop("engine", None)),
+        engine=ref(asked["engine"], {**options.pop("engine", {}), **engine_options(asked)}),
         prompt=ref(asked["prompt"], prompt_options),
         protocol=_protocol(asked),
         data=_data(asked["data"], asked["benchmarks"]),

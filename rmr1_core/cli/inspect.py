@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import msgspec
 
 from rmr1_core.cli.options import Kind, KindAndName, echo_json, json_option, singular
 from rmr1_core.discovery import OFFERS, Plugin, plugins
-from rmr1_core.errors import UsageError
+from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.lookup import find, names, option_infos
 from rmr1_core.values import Recipe
 
@@ -43,8 +44,8 @@ def plugins_(as_json: bool) -> None:
 def list_(kind: str, as_json: bool) -> None:
     """List what can be named of a KIND.
 
-    Kinds are backbones, engines, prompts, rewards, trainers, benchmarks, datasets, launchers and
-    recipes.
+    Kinds are backbones, engines, prompts, rewards, trainers, benchmarks, datasets, launchers,
+    environments and recipes.
     """
     offers = plugins().offers(kind)
     rows = [
@@ -65,8 +66,8 @@ def list_(kind: str, as_json: bool) -> None:
 def show(what: str, as_json: bool) -> None:
     """Show a component's options, or a whole recipe.
 
-    For example: rmr1 show engines/transformers. A recipe is printed as TOML, to be changed and
-    given to rmr1 run --recipe.
+    For example: rmr1 show engines/transformers. A recipe is printed as TOML, with its backbone's
+    presets for the trainers, to be changed and given to rmr1 run --recipe.
     """
     kind, slash, name = what.partition("/")
     if not slash:
@@ -122,6 +123,8 @@ def completion(shell: str) -> None:
 def _show_recipe(recipe: Recipe, as_json: bool) -> None:
     from rmr1_core import recipes
 
+    with suppress(UnknownName):  # of the backbone; the recipe can still be read
+        recipe = recipes.with_presets(recipe)
     if as_json:
         echo_json(recipe)
     else:

@@ -162,9 +162,9 @@ def refuse_with_resume(*allowed: str) -> None:
     """
     context = click.get_current_context()
     heeded = {"resume", "runs_dir", "as_json", *allowed}
-    for parameter in context.command.params:
+    for parameter in context.command.get_params(context):
         name = parameter.name or ""
-        if name in heeded or context.params[name] == ():
+        if name in heeded or context.params.get(name, ()) == ():
             continue
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             typed = max(parameter.opts, key=len)

@@ -22,6 +22,8 @@ from rmr1_core.errors import UsageError
 @click.command(
     epilog="\b\nExamples:\n"
     "  rmr1 run                                  the embedded recipe, on this machine's CPU\n"
+    "  rmr1 run --backbone qwen14b --trainer verl-grpo --dry-run\n"
+    "  rmr1 run --backbone qwen14b --trainer verl-grpo --check\n"
     "  rmr1 run --smoke                          the same in less than a minute\n"
     "  rmr1 run --ablations --seed 1             and what the paper asks of it\n"
     "  rmr1 run --recipe my.toml --set seed=3 --dry-run\n"
@@ -29,10 +31,15 @@ from rmr1_core.errors import UsageError
 )
 @click.option("--recipe", type=ComponentName("recipe"), help="A recipe's name, or a TOML file.")
 @click.option(
-    "--backbone", type=ComponentName("backbone"), help="Choose the recipe for this backbone."
+    "--backbone",
+    type=ComponentName("backbone"),
+    help="Choose the recipe for this backbone; with --recipe, train this one by it.",
 )
 @click.option(
     "--trainer", type=ComponentName("trainer"), help="Choose the recipe with this trainer."
+)
+@click.option(
+    "--dataset", type=ComponentName("dataset"), help="Choose the recipe with this dataset."
 )
 @click.option("--seed", type=int, help="Seed of data, weights and samples. [default: the recipe's]")
 @click.option(
@@ -51,6 +58,10 @@ from rmr1_core.errors import UsageError
 )
 @click.option("--resume", type=RunName(), help="Go on with a run: its id, a part of it, or 'last'.")
 @click.option("--dry-run", is_flag=True, help="Write every file of every stage, and start nothing.")
+@click.option(
+    "--check", is_flag=True, help="Look whether all that the run needs is there; start nothing."
+)
+@click.option("--no-check", is_flag=True, help="Start without looking first.")
 @runs_dir_option
 @json_option
 def run(
@@ -59,35 +70,110 @@ def run(
     """Train a judge by a recipe, and evaluate it on the way.
 
     It is evaluated before the first stage and after each. What is complete is kept; an interrupted
-    run goes on with --resume.
+    run goes on with --resume. Before a trainer that takes long is started, what it needs is looked
+    at, as by --check.
     """
     from rmr1_core import runs, train
 
     root = runs.runs_folder(runs_dir)
+    if asked["check"]:
+        _check(root, resume, asked, as_json)
+        return
     if resume is not None:
-        refuse_with_resume("dry_run")
+        refuse_with_resume("dry_run", "no_check")
         folder = runs.find(root, resume)
     else:
         recipe = _recipe(asked)
-        folder = train.start(root, recipe, recipe.ablations if asked["ablations"] else ())
+        ablations = recipe.ablations if asked["ablations"] else ()
+        folder = train.start(root, recipe, ablations, dry_run=dry_run)
         click.echo(f"run {folder}", err=True)
+        _tell(folder)
     if dry_run:
         _print_files(folder, as_json)
         return
+    if not asked["no_check"]:
+        _hold(folder)
     results = train.execute(folder)
     from rmr1_core.show import plain_results, print_results
 
     if as_json:
         plain = plain_results(results)
-        echo_json({"run": folder.name, "folder": str(folder), "results": plain})
+        whole = {"run": folder.name, "folder": str(folder), "recipe": _resolved(folder)}
+        echo_json({**whole, "results": plain})
         return
     print_results(results, folder)
+
+
+def _tell(folder: Path) -> None:
+    """What the run resolved to, on standard error."""
+    from rmr1_core import train
+    from rmr1_core.plan_words import print_plan
+
+    print_plan(train.pipelines(folder))
+
+
+def _hold(folder: Path) -> None:
+    """Stop before hours are spent, if something that the trainers need is not there.
+
+    Raises:
+        UsageError: some of the checks do not hold. The run stays as it is.
+    """
+    from rmr1_core import preflight, train
+    from rmr1_core.plan_words import errors, print_preflight, summary
+
+    pipelines = train.pipelines(folder)
+    if not preflight.is_due(pipelines):
+        return
+    pipelines[0].prepared_backbone()  # so that one that starts from nothing can be looked at
+    found = preflight.gather(pipelines)
+    if found.failed:
+        print_preflight(found, errors())
+        raise UsageError(
+            f"{summary(found)}; nothing was started: when it holds, go on with: "
+            f"rmr1 run --resume {folder.name} (or start all the same, with --no-check)"
+        )
+    click.echo(summary(found), err=True)
+
+
+def _check(root: Path, resume: str | None, asked: dict[str, Any], as_json: bool) -> None:
+    """Look, print what was found, and end with 1 if something does not hold."""
+    from rmr1_core import preflight, runs, train
+    from rmr1_core.plan_words import print_plan, print_preflight
+    from rmr1_core.show import console
+
+    if resume is not None:
+        refuse_with_resume("check")
+        pipelines = train.pipelines(runs.find(root, resume))
+    else:
+        recipe = train.resolved(_recipe(asked))
+        ablations = recipe.ablations if asked["ablations"] else ()
+        pipelines = train.pipelines_of(recipe, root / recipe.name, ablations)
+    found = preflight.gather(pipelines)
+    if as_json:
+        echo_json({"ok": not found.failed, "recipe": pipelines[0].recipe, "parts": found.parts})
+    else:
+        print_plan(pipelines)
+        print_preflight(found, console())
+    if found.failed:
+        click.get_current_context().exit(1)
+
+
+def _resolved(folder: Path) -> Any:
+    """The recipe as the run took it, with every option."""
+    from rmr1_core import recipes, train
+
+    return recipes.read(folder / train.RECIPE_FILE)
 
 
 def _recipe(asked: dict[str, Any]) -> Any:
     from rmr1_core import recipes
 
-    recipe = recipes.choose(asked["recipe"], backbone=asked["backbone"], trainer=asked["trainer"])
+    wanted = recipes.Wanted(
+        backbone=asked["backbone"] or "",
+        trainer=asked["trainer"] or "",
+        dataset=asked["dataset"] or "",
+    )
+    recipe = recipes.choose(asked["recipe"], wanted)
     if asked["smoke"] and asked["variant"]:
         raise UsageError("--smoke is a variant itself; leave out one of --smoke and --variant")
     name = "smoke" if asked["smoke"] else asked["variant"]
@@ -106,7 +192,8 @@ def _recipe(asked: dict[str, Any]) -> Any:
 def _print_files(folder: Path, as_json: bool) -> None:
     files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
     if as_json:
-        echo_json(files)
+        whole = {"run": folder.name, "folder": str(folder), "recipe": _resolved(folder)}
+        echo_json({**whole, "files": files})
         return
     click.echo("\n".join(files))
     click.echo(f"nothing was started; go on with: rmr1 run --resume {folder.name}", err=True)

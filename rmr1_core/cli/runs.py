@@ -65,7 +65,9 @@ def show(run: str, runs_dir: Path | None, every: bool, as_json: bool) -> None:
     reports = Evaluation(folder / bench.FOLDER).stored_reports() or []
     if as_json:
         plain = {"reports": plain_reports(reports), "results": plain_results(results)}
-        echo_json({"record": record, **plain})
+        echo_json(
+            {"record": record, **plain, "steps": [str(path) for path in _steps(record, folder)]}
+        )
         return
     click.echo(_words(record, folder))
     if reports:
@@ -106,6 +108,18 @@ def _record_or_damage(folder: Path) -> RunRecord | dict[str, str]:
         return {"id": folder.name, "status": "damaged", "error": str(error)}
 
 
+def _steps(record: RunRecord, folder: Path) -> list[Path]:
+    """The files with the steps of every stage that began, those of ablations last."""
+    from rmr1_core.launching import STEPS_FILE
+
+    stages = record.recipe.stages if record.recipe else ()
+    own = [folder / "stages" / stage.name / STEPS_FILE for stage in stages]
+    return [
+        *(path for path in own if path.exists()),
+        *sorted(folder.glob(f"ablations/*/stages/*/{STEPS_FILE}")),
+    ]
+
+
 def _row(record: RunRecord | dict[str, str]) -> tuple[str, str, str, str]:
     if isinstance(record, dict):
         return record["id"], f"{record['status']}: {record['error']}", "-", "-"
@@ -128,5 +142,7 @@ def _words(record: RunRecord, folder: Path) -> str:
         f"  prompt    {record.prompt.name if record.prompt else '-'}",
         f"  engine    {record.engine.name if record.engine else '-'}",
         f"  versions  {versions}",
+        *(f"  runs in   {name}: {label}" for name, label in record.environments.items()),
+        *(f"  steps     {path}" for path in _steps(record, folder)),
     ]
     return "\n".join(lines)

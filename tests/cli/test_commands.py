@@ -261,6 +261,17 @@ def test_a_recipe_is_run_and_told_as_a_table(cli: Cli) -> None:
     assert results[0]["reports"][0]["partial"] is False
 
 
+def test_a_run_says_where_the_steps_of_its_stages_are(cli: Cli) -> None:
+    cli("run", "--recipe", "sample")
+    paths = cli("runs", "show", "last", "--json").json["steps"]
+    assert [Path(path).parts[-2:] for path in paths] == [
+        ("first", "steps.jsonl"),
+        ("second", "steps.jsonl"),
+    ]
+    assert all(len(Path(path).read_text().splitlines()) == 3 for path in paths)
+    assert f"steps     {paths[0]}" in cli("runs", "show", "last").out
+
+
 def test_a_run_in_json_stands_alone(cli: Cli) -> None:
     done = cli("run", "--recipe", "sample", "--json", "--seed", "3")
     assert [result["stage"] for result in done.json["results"]] == ["before", "first", "second"]

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from rmr1_core import Job, jobs
+from rmr1_core import Job, Step, jobs
 from rmr1_core.errors import BadInput, UsageError
+from rmr1_core.values import Located
 
 
 def job(folder: Path, **changes: Any) -> Job:
     facts: dict[str, Any] = {
         "name": "a job",
-        "argv": ("sh", "-c", "echo \"$GREETING\" '$x'"),
+        "steps": (Step(argv=("sh", "-c", "echo \"$GREETING\" '$x'")),),
         "files": {str(folder / "deep" / "config.json"): "{}"},
         "env": {"GREETING": "hello 'you'"},
         "environment": "",
@@ -179,7 +180,7 @@ def test_a_job_on_a_full_disk_has_no_room_for_its_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
-    (tmp_path / "log").write_text("Traceback (most recent call")
+    (tmp_path / "log").write_text("RuntimeError: iostream error\nTraceback (most recent call")
     assert jobs.last_error(tmp_path / "log", 1) == f"no space left for {tmp_path}"
 
 
@@ -195,7 +196,94 @@ def test_a_jobs_files_and_a_script_to_start_it_by_hand_are_written(tmp_path: Pat
     assert done.stdout == "hello 'you' $x\n"
 
 
+def located(folder: Path, **env: str) -> Located:
+    (folder / "bin").mkdir()
+    program = folder / "bin" / "hello"
+    program.write_text("#!/bin/sh\necho hello from $PLACE\n")
+    program.chmod(0o755)
+    return Located(
+        name="own", variant="cpu", python=folder / "bin" / "python", env=env, label="cpu 1.0"
+    )
+
+
+def run(script: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [script], capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+
+
+ODD = 'a "place" with $HOME, `ls`, {braces} and \\'
+
+
+def test_the_script_finds_the_programs_and_variables_of_its_environment(tmp_path: Path) -> None:
+    steps = (Step(argv=("hello",)),)
+    jobs.write(job(tmp_path, steps=steps, environment="own"), located(tmp_path, PLACE=ODD))
+    assert run(tmp_path / "run.sh").stdout == f"hello from {ODD}\n"
+    assert run(tmp_path / "run.sh", PLACE="here").stdout == "hello from here\n"
+
+
+def test_the_jobs_own_variables_win_over_all_others(tmp_path: Path) -> None:
+    steps, env = (Step(argv=("hello",)),), {"PLACE": "the job"}
+    made = job(tmp_path, steps=steps, environment="own", env=env)
+    jobs.write(made, located(tmp_path, PLACE="the environment"))
+    assert run(tmp_path / "run.sh", PLACE="outside").stdout == "hello from the job\n"
+
+
+def test_without_its_environment_the_script_says_how_to_build_it(tmp_path: Path) -> None:
+    jobs.write(job(tmp_path, environment="own"))
+    done = run(tmp_path / "run.sh")
+    assert done.returncode == 2
+    assert done.stderr == "rmr1: environment own is not built; build it with: rmr1 env create own\n"
+
+
+def test_steps_follow_one_another_in_the_script(tmp_path: Path) -> None:
+    jobs.write(job(tmp_path, steps=(Step(argv=("echo", "a b")), Step(argv=("echo", "c")))))
+    assert run(tmp_path / "run.sh").stdout == "a b\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [(137, "killed by SIGKILL (out of memory?)"), (143, "killed by SIGTERM"), (255, "exit code")],
+)
+def test_what_a_shell_says_of_a_killed_program_is_understood(
+    tmp_path: Path, code: int, cause: str
+) -> None:
+    assert jobs.last_error(tmp_path / "log", code).startswith(cause)
+
+
 def test_files_that_cannot_be_written_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot write the files of a job"):
         jobs.write(job(tmp_path, files={str(tmp_path / "file" / "x"): ""}))
+
+
+def said(folder: Path, *lines: str) -> str:
+    (folder / "log").write_text("\n".join(lines) + "\n")
+    return jobs.last_error(folder / "log", 1)
+
+
+def test_an_exception_without_a_name_of_its_own_is_one(tmp_path: Path) -> None:
+    assert said(tmp_path, "Exception: no head", "bye") == "Exception: no head"
+
+
+def test_the_error_of_what_failed_counts_and_not_that_of_who_started_it(tmp_path: Path) -> None:
+    lines = (
+        "[rank1]: ValueError: no such file",
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ",
+        "torch.distributed.elastic.multiprocessing.api.SignalException: got signal: 15",
+        "subprocess.CalledProcessError: Command returned 1",
+    )
+    assert said(tmp_path, *lines) == "ValueError: no such file"
+    assert said(tmp_path, *lines[1:]) == lines[-1]
+
+
+def test_an_error_that_ray_passes_on_is_found(tmp_path: Path) -> None:
+    line = "\x1b[36m(TaskRunner pid=31, ip=10.0.0.2)\x1b[0m KeyError: 'reward'"
+    assert said(tmp_path, line, "bye") == "KeyError: 'reward'"
+
+
+def test_a_launchers_files_are_written_too(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    jobs.write(made, None, {str(tmp_path / "own" / "submit.sh"): "exit 0\n"})
+    assert (tmp_path / "own" / "submit.sh").read_text() == "exit 0\n"
+    assert jobs.script(made).exists()

@@ -27,7 +27,8 @@ from rmr1_core import (
     jsonl,
 )
 from rmr1_core.errors import PluginFailed
-from rmr1_core.judging import JournalLine, Judging, Slot, assign_orders, read_verdict, slots
+from rmr1_core.judging import JournalLine, Judging, read_verdict
+from rmr1_core.slots import Slot, assign_orders, slots
 from rmr1_core.testing import ScriptedEngine, example_pair
 from rmr1_core.values import FailedJudgment, Order
 
@@ -181,6 +182,16 @@ def test_identical_requests_are_asked_once(tmp_path: Path) -> None:
     lines, requests = judge(tmp_path / "j", samples=3, benchmarks=("one", "two"))
     assert len(requests) == 18
     assert len(set(identities(lines))) == len(lines) == 108
+
+
+def test_what_a_shared_request_costs_is_paid_once(tmp_path: Path) -> None:
+    paid = Completion(
+        text="A", finish_reason="stop", prompt_tokens=8, completion_tokens=1, cost=0.5
+    )
+    lines, requests = judge(tmp_path / "j", PAIRS[:1], write=lambda request: paid, samples=3)
+    assert len(requests) == 2
+    costs = [line.completion.cost for line in lines if isinstance(line, Judgment)]
+    assert sorted(costs) == [0, 0, 0, 0, 0.5, 0.5]
 
 
 def test_pairs_of_two_benchmarks_may_have_the_same_ids(tmp_path: Path) -> None:

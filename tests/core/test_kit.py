@@ -150,7 +150,8 @@ def test_pairs_or_scores_that_are_wrong_are_found(benchmark: Mean, pairs: list[P
 
 def test_a_scripted_engine_answers_what_the_script_says_and_keeps_the_requests() -> None:
     from rmr1_core import EvalProtocol
-    from rmr1_core.judging import Judging, slots
+    from rmr1_core.judging import Judging
+    from rmr1_core.slots import slots
 
     judging = Judging(Good(name="g"), EvalProtocol(), None)
     requests = judging.pending(slots("b", [example_pair()], EvalProtocol()), 9)

@@ -8,7 +8,7 @@ import pytest
 
 from rmr1_core import EvalProtocol, Ref, bench, jsonl
 from rmr1_core.evaluation import Evaluation
-from rmr1_core.judging import Slot
+from rmr1_core.slots import Slot
 from rmr1_core.testing import judgment
 from rmr1_core.values import Judgment, Verdict
 

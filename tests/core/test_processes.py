@@ -9,7 +9,7 @@ import pytest
 
 from rmr1_core import processes
 from rmr1_core.errors import UsageError
-from rmr1_core.processes import capture, running
+from rmr1_core.processes import ask, capture, completed, running, talking
 
 SPAWN = """
 import os, subprocess, sys, time
@@ -90,6 +90,42 @@ def test_children_that_do_not_listen_end_too(
     assert ends(child)
 
 
+ECHO = """
+import sys
+print("ready", file=sys.stderr, flush=True)
+for line in sys.stdin:
+    print("heard", line.strip(), flush=True)
+"""
+
+
+def test_one_can_talk_with_a_process_while_it_runs(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with talking([sys.executable, "-c", ECHO], env={}, log=log) as process:
+        assert process.stdin
+        assert process.stdout
+        for word in (b"one", b"two"):
+            process.stdin.write(word + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"heard " + word + b"\n"
+    assert log.read_text() == "ready\n"
+
+
+def test_a_process_that_one_talks_with_ends_with_its_children(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    argv = [sys.executable, "-c", SPAWN.format(then=SLEEP), str(pid), SLEEP]
+    with talking(argv, env={}, log=tmp_path / "log") as process:
+        child = child_of(pid)
+    assert process.returncode is not None
+    assert ends(child)
+
+
+def test_words_that_a_dead_process_will_not_hear_are_no_error(tmp_path: Path) -> None:
+    with talking([sys.executable, "-c", ""], env={}, log=tmp_path / "log") as process:
+        process.wait()
+        assert process.stdin
+        process.stdin.write(b"too late")
+
+
 def test_a_process_that_listens_is_not_killed(tmp_path: Path) -> None:
     script = (
         "import signal, sys, time\n"
@@ -119,6 +155,26 @@ def test_a_block_that_raises_ends_its_process(tmp_path: Path) -> None:
     assert ends(started[0])
 
 
+def test_a_program_runs_to_its_end_and_is_looked_at_meanwhile(tmp_path: Path) -> None:
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    looks = []
+
+    def look() -> None:
+        looks.append(log.read_text())
+        if "begun" in looks[-1]:
+            gate.touch()
+
+    code = (
+        "import pathlib, sys, time; print('begun', flush=True)\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "print('over'); sys.exit(3)"
+    )
+    argv = [sys.executable, "-c", code]
+    assert completed(argv, env={}, log=log, look=look) == 3
+    assert "begun\n" in looks
+    assert log.read_text() == "begun\nover\n"
+
+
 def test_a_quick_command_is_captured() -> None:
     assert capture(["echo", "hello"]) == "hello\n"
 
@@ -141,3 +197,18 @@ def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
         os.kill(process.pid, 9)
         process.wait()
         assert ends(child)
+
+
+def test_asking_tells_code_output_and_errors() -> None:
+    assert ask(["sh", "-c", "echo out; echo err >&2; exit 3"]) == (3, "out\n", "err\n")
+
+
+def test_what_does_not_answer_in_time_has_failed() -> None:
+    code, output, errors = ask(["sleep", "60"], timeout=0.05)
+    assert (code, output) == (1, "")
+    assert errors == "sleep did not answer within 0.05 s"
+
+
+def test_nobody_can_be_asked_who_is_not_there() -> None:
+    with pytest.raises(UsageError, match="cannot start no-such-program"):
+        ask(["no-such-program"])

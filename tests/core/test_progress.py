@@ -82,3 +82,31 @@ def test_on_a_narrow_terminal_the_numbers_stay(
         clock.now = 10.0
         bar.advance(120, "72.1 % right")
     assert "judging rewardbench, rm-bench: 120/1200 judgments, 12/s, 1:30" in terminal.getvalue()
+
+
+def test_something_of_unknown_length_says_how_long_it_has_been_going_on(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.activity("building") as show:
+        for second in range(1, 26):
+            clock.now = float(second)
+            show(f"line {second}")
+    assert capsys.readouterr().err.splitlines() == [
+        "building",
+        "building, 0:10, line 10",
+        "building, 0:20, line 20",
+    ]
+
+
+def test_on_a_terminal_something_of_unknown_length_shows_its_last_line(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.activity("building [it]") as show:
+        clock.now = 75.0
+        show("[red] is no markup, and a long line is cut")
+    assert "building [it], 1:15, [red] is no" in terminal.getvalue()
+    assert "is cut" not in terminal.getvalue()

@@ -8,6 +8,7 @@ import pytest
 
 from rmr1_core import EvalProtocol, Recipe, Ref, Stage, recipes
 from rmr1_core.errors import BadInput, UnknownName, UsageError
+from rmr1_core.recipes import Wanted
 from rmr1_core.values import Variant
 
 RECIPE = Recipe(
@@ -109,23 +110,52 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 
 @pytest.mark.usefixtures("sample")
 @pytest.mark.parametrize(
-    ("backbone", "trainer"), [("nobody", None), (None, "echo-rl"), ("nobody", "echo")]
+    ("backbone", "trainer"), [("nobody", ""), ("", "echo-rl"), ("nobody", "echo")]
 )
-def test_a_recipe_is_chosen_by_what_it_is_for(backbone: str | None, trainer: str | None) -> None:
-    assert recipes.choose(None, backbone=backbone, trainer=trainer).name == "sample"
+def test_a_recipe_is_chosen_by_what_it_is_for(backbone: str, trainer: str) -> None:
+    assert recipes.choose(None, Wanted(backbone=backbone, trainer=trainer)).name == "sample"
 
 
 @pytest.mark.usefixtures("sample")
 def test_nothing_that_fits_is_a_sentence() -> None:
-    with pytest.raises(UsageError, match="no recipe is for nobody and local-sft; see: rmr1"):
-        recipes.choose(None, backbone="nobody", trainer="local-sft")
+    with pytest.raises(UsageError, match="no recipe is for echo and toy; see: rmr1 list recipes"):
+        recipes.choose(None, Wanted(trainer="echo", dataset="toy"))
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_recipe_is_chosen_by_its_dataset() -> None:
+    assert recipes.choose(None, Wanted(dataset="rows")).name == "sample"
+    assert recipes.choose(None, Wanted(dataset="toy")).name == "toy"
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_backbone_without_a_recipe_is_shown_one_to_take() -> None:
+    with pytest.raises(UsageError, match="rmr1 run --recipe sample --backbone org/model"):
+        recipes.choose(None, Wanted(backbone="org/model", trainer="echo"))
+
+
+@pytest.mark.usefixtures("sample")
+def test_presets_of_the_backbone_are_options_unless_the_recipe_says_otherwise() -> None:
+    sized = Ref(name="sized")
+    recipe = recipes.with_presets(msgspec.structs.replace(recipes.choose("sample"), backbone=sized))
+    assert recipe.stages[0].trainer.options == {"fail_while": "/preset"}
+    again = recipes.with_settings(recipe, ["stages.first.trainer.options.fail_while=/mine"])
+    assert recipes.with_presets(again).stages[0].trainer.options == {"fail_while": "/mine"}
+    assert recipes.with_presets(recipe) == recipe
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_named_recipe_is_taken_for_another_backbone() -> None:
+    assert recipes.choose("sample", Wanted(backbone="nobody")) == recipes.choose("sample")
+    taken = recipes.choose("sample", Wanted(backbone="org/model"))
+    assert (taken.name, taken.backbone) == ("sample", Ref(name="org/model"))
 
 
 @pytest.mark.usefixtures("sample")
 def test_a_name_and_what_it_is_not_for_contradict() -> None:
-    assert recipes.choose("sample", backbone="nobody").name == "sample"
-    with pytest.raises(UsageError, match="recipe 'sample' is not for tiny; change it with"):
-        recipes.choose("sample", backbone="tiny")
+    assert recipes.choose("sample", Wanted(trainer="echo")).name == "sample"
+    with pytest.raises(UsageError, match="recipe 'sample' is not for local-sft; change it with"):
+        recipes.choose("sample", Wanted(trainer="local-sft"))
 
 
 def test_a_variant_replaces_what_it_gives_and_keeps_the_rest() -> None:

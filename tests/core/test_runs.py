@@ -16,6 +16,7 @@ from rmr1_core.errors import (
     UnknownName,
     UsageError,
 )
+from rmr1_core.observers import Observers
 from rmr1_core.values import RunRecord
 
 
@@ -217,6 +218,27 @@ def test_observers_hear_of_the_start_and_the_end(
     import installed_tracker  # type: ignore[import-not-found]
 
     assert installed_tracker.heard == ["started", end]
+
+
+STEPPED = """
+from rmr1_core import hookimpl
+
+heard = []
+
+@hookimpl
+def rmr1_stepped(event, folder):
+    heard.append((folder.name, event["step"]))
+"""
+
+
+def test_observers_hear_of_a_training_step_what_they_ask_for(
+    tmp_path: Path, install_plugin: Callable[..., None]
+) -> None:
+    install_plugin("stepper", STEPPED)
+    Observers().stepped(tmp_path / "run", "sft", {"event": "step", "step": 3})
+    import installed_stepper  # type: ignore[import-not-found]
+
+    assert installed_stepper.heard == [("run", 3)]
 
 
 def test_versions_name_the_packages_of_the_plugins(install_plugin: Callable[..., None]) -> None:

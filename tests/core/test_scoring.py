@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,18 +13,17 @@ from hypothesis import strategies as st
 from rmr1_core import Benchmark, Judgment, Outcome, Pair, Scores, Verdict
 from rmr1_core.errors import PluginFailed
 from rmr1_core.scoring import (
+    Tally,
     majority,
     missing,
     missing_words,
-    outcomes,
     report,
     spread_limit,
-    validity,
     whole,
 )
 from rmr1_core.statistics import mean
 from rmr1_core.testing import example_pair, judgment
-from rmr1_core.values import Missing
+from rmr1_core.values import Missing, Validity
 
 A, B, TIE, UNPARSED = Verdict.A, Verdict.B, Verdict.TIE, Verdict.UNPARSED
 
@@ -51,6 +51,23 @@ def judged(pair: Pair, first: Iterable[Verdict], second: Iterable[Verdict] = ())
         for order, verdicts in ((True, first), (False, second))
         for number, verdict in enumerate(verdicts)
     ]
+
+
+def tallied(lines: Iterable[Judgment]) -> Tally:
+    tally = Tally()
+    for line in lines:
+        tally.add(line)
+    return tally
+
+
+def facts_of(lines: Iterable[Judgment], pairs: Sequence[Pair]) -> Validity:
+    tally = tallied(lines)
+    return tally.validity(tally.outcomes(pairs))
+
+
+def with_completion(line: Judgment, **changes: Any) -> Judgment:
+    completion = msgspec.structs.replace(line.completion, **changes)
+    return msgspec.structs.replace(line, completion=completion)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +101,7 @@ def test_what_does_not_parse_does_not_vote(votes: list[Verdict]) -> None:
 
 def test_an_outcome_has_a_verdict_per_order() -> None:
     pair = example_pair()
-    (outcome,) = outcomes([pair], judged(pair, [A, A, B], [B, A]))
+    (outcome,) = tallied(judged(pair, [A, A, B], [B, A])).outcomes([pair])
     assert [(v.chosen_first, v.verdict) for v in outcome.verdicts] == [(True, A), (False, TIE)]
     assert outcome.score() == 0.5
     assert outcome.score(tie=0.5) == 0.75
@@ -93,7 +110,7 @@ def test_an_outcome_has_a_verdict_per_order() -> None:
 def test_outcomes_come_in_the_order_of_the_pairs_and_without_the_unjudged() -> None:
     pairs = [example_pair(number) for number in range(4)]
     lines = judged(pairs[3], [A]) + judged(pairs[1], [A])
-    assert [outcome.pair.id for outcome in outcomes(pairs, lines)] == ["pair-1", "pair-3"]
+    assert [outcome.pair.id for outcome in tallied(lines).outcomes(pairs)] == ["pair-1", "pair-3"]
 
 
 def test_validity_counts_judgments() -> None:
@@ -106,10 +123,31 @@ def test_validity_counts_judgments() -> None:
         cut, completion=msgspec.structs.replace(cut.completion, finish_reason="prompt_too_long")
     )
     lines = [*judged(pair, [A, TIE]), cut, cut, long]
-    facts = validity(lines, outcomes([pair], lines))
+    facts = facts_of(lines, [pair])
     assert (facts.judgments, facts.unparsed, facts.truncated) == (5, 3, 2)
     assert (facts.ties, facts.prompt_too_long) == (1, 1)
     assert (facts.prompt_tokens, facts.completion_tokens) == (5, 5)
+
+
+def test_validity_adds_up_what_was_cached_and_paid() -> None:
+    pair = example_pair()
+    lines = [
+        with_completion(line, cached_tokens=cached, cost=cost)
+        for line, cached, cost in zip(judged(pair, [A, B]), (3, 4), (0.5, 0.25), strict=True)
+    ]
+    facts = facts_of(lines, [pair])
+    assert (facts.cached_tokens, facts.cost) == (7, 0.75)
+
+
+@given(st.lists(st.integers(0, 50), min_size=1))
+def test_percentiles_are_lengths_that_enough_answers_do_not_exceed(lengths: list[int]) -> None:
+    pair = example_pair()
+    lines = [with_completion(judgment(pair, A), completion_tokens=length) for length in lengths]
+    facts = facts_of(lines, [pair])
+    for share, found in ((0.5, facts.completion_tokens_p50), (0.95, facts.completion_tokens_p95)):
+        assert found in lengths
+        assert sum(length <= found for length in lengths) >= share * len(lengths)
+        assert sum(length < found for length in lengths) < share * len(lengths)
 
 
 def test_a_pair_flips_when_the_preferred_answer_changes_with_the_order() -> None:
@@ -121,14 +159,14 @@ def test_a_pair_flips_when_the_preferred_answer_changes_with_the_order() -> None
         *judged(pairs[3], [A], [UNPARSED]),
         *judged(pairs[4], [A]),
     ]
-    facts = validity(lines, outcomes(pairs, lines))
+    facts = facts_of(lines, pairs)
     assert (facts.pairs_in_both_orders, facts.flipped) == (3, 2)
     assert facts.flip_rate == pytest.approx(2 / 3)
 
 
 def test_there_is_no_flip_rate_without_both_orders() -> None:
     lines = judged(example_pair(), [A])
-    assert validity(lines, outcomes([example_pair()], lines)).flip_rate is None
+    assert facts_of(lines, [example_pair()]).flip_rate is None
 
 
 def test_missing_names_the_subsets_that_lack_pairs() -> None:
@@ -152,7 +190,7 @@ def test_what_a_benchmark_says_goes_before_what_is_there() -> None:
 def test_a_report_has_every_scoring_rule() -> None:
     pairs = [example_pair(0), example_pair(1)]
     lines = judged(pairs[0], [A]) + judged(pairs[1], [UNPARSED])
-    made = report(Small(name="small"), pairs, lines, scoring="half", expected={"small": 2})
+    made = report(Small(name="small"), pairs, tallied(lines), scoring="half", expected={"small": 2})
     assert (made.scoring, made.scores.headline.value) == ("half", 0.75)
     assert made.alternatives["strict"].headline.value == 0.5
     assert not made.partial
@@ -160,14 +198,20 @@ def test_a_report_has_every_scoring_rule() -> None:
 
 def test_a_rule_that_a_benchmark_lacks_is_its_first() -> None:
     pair = example_pair()
-    made = report(Small(name="s"), [pair], judged(pair, [A]), scoring="as-published", expected={})
+    made = report(
+        Small(name="s"), [pair], tallied(judged(pair, [A])), scoring="as-published", expected={}
+    )
     assert made.scoring == "strict"
 
 
 def test_a_report_on_fewer_pairs_is_partial() -> None:
     pairs = [example_pair(0), example_pair(1)]
     made = report(
-        Small(name="s"), pairs, judged(pairs[0], [A]), scoring="strict", expected={"small": 2}
+        Small(name="s"),
+        pairs,
+        tallied(judged(pairs[0], [A])),
+        scoring="strict",
+        expected={"small": 2},
     )
     assert made.partial
     assert made.missing == (Missing(subset="small", have=1, expected=2),)
@@ -180,7 +224,7 @@ def test_a_scorer_that_raises_is_named() -> None:
 
     pair = example_pair()
     with pytest.raises(PluginFailed, match="'bad' failed: summarize raised KeyError"):
-        report(Bad(name="bad"), [pair], judged(pair, [A]), scoring="strict", expected={})
+        report(Bad(name="bad"), [pair], tallied(judged(pair, [A])), scoring="strict", expected={})
 
 
 PAIRS = st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 8)), min_size=1, max_size=40).map(

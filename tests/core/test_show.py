@@ -103,6 +103,21 @@ def test_the_validity_line_says_what_one_must_know() -> None:
     )
 
 
+def test_the_validity_line_says_how_long_answers_are_and_what_they_cost() -> None:
+    facts = msgspec.structs.replace(
+        FACTS,
+        completion_tokens_p50=2,
+        completion_tokens_p95=9,
+        prompt_tokens=1000,
+        cached_tokens=250,
+        cost=1.234,
+    )
+    assert show.validity_line(facts).endswith(
+        "2 tokens per answer (median 2, 95 % within 9), "
+        "25.0 % of the prompts from the prefix cache, 1.23 USD"
+    )
+
+
 def test_without_both_orders_nothing_is_said_of_flips() -> None:
     facts = msgspec.structs.replace(FACTS, pairs_in_both_orders=0, flipped=0)
     assert "flip" not in show.validity_line(facts)

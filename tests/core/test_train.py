@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from rmr1_core import EvalProtocol, Recipe, Ref, Stage, TrainingRow, jsonl, recipes, runs, train
+from rmr1_core.defaults import with_defaults
 from rmr1_core.errors import BadInput, EngineFailed, JobFailed, UsageError
 from rmr1_core.lookup import resolve
 from rmr1_core.values import Variant
@@ -74,7 +75,19 @@ def test_starting_writes_every_file_and_starts_nothing(tmp_path: Path) -> None:
         f"stages/{name}/{file}" for name in ("first", "second") for file in of_a_stage
     }
     assert not log.exists()
-    assert recipes.read(folder / "recipe.toml") == runs.read_record(folder).recipe
+
+
+def test_the_stored_recipe_has_every_option_and_resolves_to_the_same(tmp_path: Path) -> None:
+    changed = recipe("stages.first.trainer.options.fail_while=/elsewhere", seed=3)
+    folder = train.start(tmp_path, changed)
+    stored, taken = recipes.read(folder / "recipe.toml"), runs.read_record(folder).recipe
+    assert taken is not None
+    assert stored.stages[0].trainer.options == {
+        "fail_while": "/elsewhere",
+        "wait_while": "/no/such/file",
+    }
+    assert with_defaults(taken) == stored
+    assert (stored.seed, resolve("engine", stored.engine)) == (3, resolve("engine", taken.engine))
 
 
 def test_training_data_is_rendered_as_evaluation_renders_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from rmr1_core import Backbone, Engine, EngineSession, Option, hookimpl
+from rmr1_core import PATH, Backbone, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import UsageError
 
 
@@ -19,10 +19,14 @@ class ReplayEngine(Engine, frozen=True, kw_only=True):
     """
 
     argument: ClassVar[str] = "path"
-    needs_backbone: ClassVar[bool] = False
     path: Annotated[
-        str, Option(description="a run's folder, its judgments.jsonl, or RM-R1's log files")
+        str,
+        Option(extra=PATH, description="a run's folder, its judgments.jsonl, or RM-R1's log files"),
     ] = ""
+
+    def own_backbone(self) -> Backbone:
+        """Whoever judged then."""
+        return Backbone(name=self.name, model="")
 
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[EngineSession]:

@@ -1,0 +1,107 @@
+"""The options of the engine that is named, as flags of the command: `--engine openai --base-url …`.
+
+`-o engine.base_url=…` says the same. A flag that the command has itself wins over an engine's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from rmr1_core.errors import UsageError
+from rmr1_core.lookup import default_engine, option_infos, resolve
+
+_ENGINE, _PREFIX = "engine", "engine_option_"
+
+
+class CommandWithEngine(click.Command):
+    """A command with the options of an engine: the one that `--engine` names, or always the same
+    one, which is then given as `engine`."""
+
+    def __init__(self, *args: Any, engine: str = "", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._engine = engine
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See which engine is named, then parse as usual."""
+        ctx.meta[_ENGINE] = self._engine or _named(args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own parameters, and the engine's after them."""
+        own = super().get_params(ctx)
+        taken = {opt for parameter in own for opt in parameter.opts}
+        flags = [flag for flag in _flags(self._of(ctx)) if not taken & set(flag.opts)]
+        return [*own, *flags]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's options, and under a heading of their own the engine's."""
+        rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                rows[(parameter.name or "").startswith(_PREFIX)].append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(rows[False])
+        if rows[True]:
+            with formatter.section(f"Options of engine {self._of(ctx)}"):
+                formatter.write_dl(rows[True])
+
+    def _of(self, ctx: click.Context) -> str:
+        """The engine whose options these are, before and after the command line is seen."""
+        engine: str = ctx.meta.get(_ENGINE, self._engine)
+        return engine
+
+
+def engine_options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given by flags, by the name of the engine's option."""
+    given = {name: value for name, value in asked.items() if name.startswith(_PREFIX)}
+    return {
+        name.removeprefix(_PREFIX): list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value not in (None, ())
+    }
+
+
+def _named(args: Sequence[str]) -> str:
+    """The engine that is typed, and "" where help is asked without one."""
+    for word, following in zip(args, [*args[1:], ""], strict=False):
+        if word == "--engine":
+            return following
+        if word.startswith("--engine="):
+            return word.partition("=")[2]
+    if {"-h", "--help"} & set(args):
+        return ""
+    with suppress(UsageError):  # said later, where the engine is needed
+        return default_engine()
+    return ""
+
+
+def _flags(engine: str | None) -> Iterator[click.Option]:
+    if not engine:
+        return
+    try:
+        infos = option_infos(resolve("engine", engine))
+    except UsageError:
+        return  # said later, where the engine is needed
+    for info in infos:
+        several, choice = info.type.startswith("list of "), "|" in info.type
+        kind = info.type.removeprefix("list of ")
+        kind = "JSON" if kind.startswith("Mapping") else kind
+        yield click.Option(
+            [f"--{info.name.replace('_', '-')}", f"{_PREFIX}{info.name}"],
+            multiple=several,
+            metavar=kind if choice else {"STR": "TEXT"}.get(kind.upper(), kind.upper()),
+            help=_help(info.help, info.default, repeated=several),
+        )
+
+
+def _help(text: str, default: str, *, repeated: bool) -> str:
+    more = " (may be repeated)" if repeated else ""
+    default = ", ".join(json.loads(default)) if repeated else default
+    shown = f"  [default: {default}]" if default not in ("", "{}", "null") else ""
+    return f"{text[:1].upper()}{text[1:]}{more}.{shown}"

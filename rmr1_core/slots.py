@@ -1,0 +1,75 @@
+"""Which judgments a protocol asks for: pairs × orders × samples, in the order that asks best.
+
+Judgments whose prompts share a beginning follow one another, so that engines with a prefix cache
+find it: those of one conversation, and of these the ones that begin with the same answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from rmr1_core.values import EvalProtocol, Order, Pair
+
+Identity = tuple[str, str, bool, int]
+"""Benchmark, pair's id, whether the chosen answer comes first, and sample."""
+
+
+class Slot(NamedTuple):
+    """One judgment to make."""
+
+    benchmark: str
+    pair: Pair
+    chosen_first: bool
+    sample: int
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the judgment from all others of its evaluation."""
+        return self.benchmark, self.pair.id, self.chosen_first, self.sample
+
+    @property
+    def key(self) -> str:
+        """The id of the judgment's request: its identity as a JSON array."""
+        return msgspec.json.encode(self.identity).decode()
+
+
+def slots(benchmark: str, pairs: Sequence[Pair], protocol: EvalProtocol) -> Iterator[Slot]:
+    """All judgments that the protocol asks for, in the order in which they are best asked."""
+    orders = assign_orders(pairs, protocol.order, protocol.seed)
+    place: dict[str, int] = {}
+    for pair in pairs:
+        place.setdefault(pair.group, len(place))
+    wanted = [(pair, first) for pair, firsts in zip(pairs, orders, strict=True) for first in firsts]
+    # one prompt's comparisons together, and among them those that begin with the same answer
+    wanted.sort(key=lambda w: (place[w[0].group], w[0].chosen if w[1] else w[0].rejected))
+    for pair, first in wanted:
+        for sample in range(protocol.samples):
+            yield Slot(benchmark, pair, first, sample)
+
+
+def assign_orders(pairs: Sequence[Pair], order: Order, seed: int) -> list[tuple[bool, ...]]:
+    """For each pair, whether the chosen answer comes first, once per order to judge.
+
+    "balanced" puts it first in exactly half of the pairs (one more when their number is odd);
+    "random" draws each pair's order alone, as the papers do, but seeded.
+    """
+    match order:
+        case "both":
+            return [(True, False)] * len(pairs)
+        case "chosen-first":
+            return [(True,)] * len(pairs)
+        case "random":
+            return [(draw(seed, pair.id) % 2 == 0,) for pair in pairs]
+        case "balanced":
+            ranked = sorted(range(len(pairs)), key=lambda i: (draw(seed, pairs[i].id), i))
+            first = set(ranked[::2])
+            return [(i in first,) for i in range(len(pairs))]
+
+
+def draw(seed: int, text: str) -> int:
+    """A 64-bit number drawn by lot from a text."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{text}".encode()).digest()[:8], "big")
