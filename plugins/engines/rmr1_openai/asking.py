@@ -1,0 +1,236 @@
+"""One request from its first attempt to its answer, inside of the event loop.
+
+The client's own retries are off: ours may go to another URL, are counted, and know what a malformed
+answer is. The body is encoded and decoded here, which halves what the client costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+import aiohttp
+import httpx2
+import msgspec
+import openai
+
+from rmr1_core import Completion, Request, RequestFailed
+from rmr1_core.errors import EngineFailed
+from rmr1_openai import OpenAIEngine, answers
+from rmr1_openai.bodies import body_of
+from rmr1_openai.endpoints import LONGEST_REST, Endpoint, Endpoints
+from rmr1_openai.failures import (
+    Again,
+    Failure,
+    Fewer,
+    OtherField,
+    Problem,
+    Withheld,
+    meaning,
+    not_served,
+    refused_field,
+    refused_key,
+    unconnected,
+)
+from rmr1_openai.limits import Budget
+from rmr1_openai.secret import Secret
+
+_CONNECT_SECONDS = 20.0
+_LETTERS_PER_TOKEN = 4
+_MOST_SHORTENINGS = 3
+_PATH = "/chat/completions"
+
+
+Result = Completion | RequestFailed | EngineFailed
+
+
+class Asked(NamedTuple):
+    """How a request ended. `retries` were made, and `lost` of its attempts may be charged though
+    nothing came back."""
+
+    request: Request
+    result: Result
+    retries: int = 0
+    lost: int = 0
+
+
+class _Course:
+    """How far a request is: its token limit, which a small context shortens, and its attempts."""
+
+    def __init__(self, began: float, limit: int) -> None:
+        self.began, self.limit = began, limit
+        self.retries = self.lost = self.shortenings = 0
+        self.refused: set[str] = set()
+
+
+class Asker:
+    """Asks an engine's base URLs; an asynchronous context manager that closes its connections."""
+
+    def __init__(self, engine: OpenAIEngine, model: str, secret: Secret) -> None:
+        self._engine, self._model, self._secret = engine, model, secret
+        self._field: str = engine.token_limit
+        if engine.token_limit == "auto":
+            self._field = "max_tokens"
+        self._headers: dict[str, Any] = {} if secret.reveal() else {"Authorization": openai.Omit()}
+        self._post: Any = {"headers": {"Content-Type": "application/json", **self._headers}}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Asker:
+        urls = dict.fromkeys(url.rstrip("/") for url in self._engine.base_url)
+        clients = [await self._stack.enter_async_context(self._client(url)) for url in urls]
+        endpoints = [Endpoint(url, client) for url, client in zip(urls, clients, strict=True)]
+        self._endpoints = Endpoints(endpoints)
+        self._requests = Budget(self._engine.requests_per_minute)
+        self._tokens = Budget(self._engine.tokens_per_minute)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    def _client(self, url: str) -> openai.AsyncOpenAI:
+        most = self._engine.max_concurrency
+        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+        return openai.AsyncOpenAI(
+            base_url=url,
+            api_key=self._secret.reveal() or "none",
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+            http_client=openai.DefaultAioHttpClient(limits=limits),
+        )
+
+    async def ask(self, request: Request) -> Asked:
+        """Ask until there is an answer, or no use in asking again."""
+        course = _Course(_now(), request.sampling.max_new_tokens)
+        prompt = "\n".join(m.content for m in request.messages) if self._endpoints.several else ""
+        while True:
+            endpoint = await self._endpoints.choose(prompt)
+            try:
+                outcome = await self._attempt(endpoint, request, course.limit)
+            finally:
+                endpoint.under_way -= 1
+            result = self._settled(outcome, course)
+            if result is not None:
+                return Asked(request, result, course.retries, course.lost)
+            if isinstance(outcome, Again):
+                await self._wait(endpoint, outcome, course.retries)
+                course.retries += 1
+
+    def _settled(self, outcome: Completion | Failure, course: _Course) -> Result | None:
+        """What an attempt settles; None where another one follows."""
+        result: Result | None = None
+        match outcome:
+            case OtherField(refused, other):
+                if self._engine.token_limit != "auto" or refused in course.refused:
+                    result = refused_field(refused, other)
+                course.refused.add(refused)
+                self._field = other
+            case Fewer(tokens):
+                course.shortenings += 1
+                if not 0 < tokens < course.limit or course.shortenings > _MOST_SHORTENINGS:
+                    result = _nothing("prompt_too_long")
+                course.limit = tokens
+            case Withheld():
+                result = _nothing("length")
+            case Again():
+                course.lost += outcome.lost
+                if course.retries >= self._engine.max_retries:
+                    result = self._given_up(outcome, course.began)
+            case _:
+                result = outcome
+        return result
+
+    async def _attempt(
+        self, endpoint: Endpoint, request: Request, limit: int
+    ) -> Completion | Failure:
+        estimate, field = await self._budgeted(request, limit), self._field
+        try:
+            async with asyncio.timeout(self._engine.timeout_seconds):
+                body = body_of(self._engine, self._model, request, limit, field)
+                response = await endpoint.client.post(
+                    _PATH,
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options=self._post,
+                )
+            sent = "stop" not in self._engine.omit
+            asked = answers.Asked(request.sampling.stop, limit, sent)
+            answer = answers.completion_of(response.content, asked)
+        except openai.APIStatusError as error:
+            endpoint.heard(_now())
+            self._tokens.give_back(estimate)
+            return await self._meaning(endpoint, Problem.of(error, self._secret), field)
+        except TimeoutError:
+            seconds = self._engine.timeout_seconds
+            return Again(f"no answer within {seconds:g} seconds", lost=True)
+        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            return unconnected(error)
+        except answers.Malformed as error:
+            endpoint.heard(_now())
+            return Again(f"a malformed answer: {self._secret.hide(str(error))[:300]}", lost=True)
+        endpoint.heard(_now())
+        self._tokens.give_back(estimate - answer.prompt_tokens - answer.completion_tokens)
+        hidden = self._secret.hide_in_answer(answer.text)
+        return answer if hidden is answer.text else msgspec.structs.replace(answer, text=hidden)
+
+    async def _budgeted(self, request: Request, limit: int) -> float:
+        """Wait for the rate limits; the tokens that were taken from theirs."""
+        await self._requests.take(1)
+        if not self._engine.tokens_per_minute:
+            return 0.0
+        letters = sum(len(message.content) for message in request.messages)
+        estimate = letters / _LETTERS_PER_TOKEN + limit
+        await self._tokens.take(estimate)
+        return estimate
+
+    async def _wait(self, endpoint: Endpoint, again: Again, retries: int) -> None:
+        """Wait before the next attempt, and let the URL rest where it is in trouble."""
+        first = self._engine.retry_seconds
+        seconds = min(first * 2**retries, LONGEST_REST) if again.after is None else again.after
+        if again.down:
+            endpoint.is_down(first, _now())
+            return  # another one may be up; where none is, choosing waits
+        if again.busy:
+            endpoint.rest(seconds, _now())
+            if self._endpoints.several:
+                return
+        await asyncio.sleep(seconds * random.uniform(1, 1.25))
+
+    async def _meaning(self, endpoint: Endpoint, problem: Problem, field: str) -> Failure:
+        match problem.status:
+            case 401 | 403:
+                has_key = bool(self._secret.reveal())
+                return refused_key(endpoint.url, self._engine.api_key_env, problem, has_key=has_key)
+            case 404:
+                served = await self._served(endpoint)
+                return not_served(endpoint.url, self._model, problem, served)
+            case _:
+                return meaning(problem, field)
+
+    async def _served(self, endpoint: Endpoint) -> list[str]:
+        """The models that the endpoint lists; none where it lists none."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                models = await endpoint.client.models.list(extra_headers=self._headers)
+            return [self._secret.hide(str(model.id)) for model in models.data]
+        except Exception:  # whatever is there, it is no list of models
+            return []
+
+    def _given_up(self, again: Again, began: float) -> Result:
+        if again.down and self._endpoints.silent_since(began):
+            urls = ", ".join(self._engine.base_url)
+            return EngineFailed(
+                f"nothing answers at {urls}: {again.why}; start the server or check the URL, and "
+                "go on with: rmr1 bench --resume last"
+            )
+        times = self._engine.max_retries + 1
+        return RequestFailed(error=f"{again.why}, in the last of {times} attempts")
+
+
+def _nothing(reason: Any) -> Completion:
+    return Completion(text="", finish_reason=reason, prompt_tokens=0, completion_tokens=0)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
