@@ -1,4 +1,4 @@
-"""Weights run in this process: batches of similar length, answers as they finish.
+"""Weights run in this process: a batch that is kept full, answers as they finish.
 
 Nothing heavy is imported until the engine is opened.
 """

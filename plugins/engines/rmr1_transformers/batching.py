@@ -35,20 +35,17 @@ class Budget(NamedTuple):
 
 
 def in_order(items: Iterable[Item]) -> deque[Item]:
-    """The order in which to take batches: one manner after the other, the longest prompts first.
+    """The order in which to write: one manner after the other, the longest prompts first.
 
-    What does not fit the memory is thus found out early.
+    Prompts of about one length are thus beside each other, and what does not fit the memory is
+    found out early.
     """
     return deque(sorted(items, key=lambda i: (i.manner, -len(i.prompt), i.prompt, -i.limit)))
 
 
-def take(queue: deque[Item], budget: Budget) -> list[Item]:
-    """Take the next batch off the queue: at least one item, all of one manner."""
-    batch = [queue.popleft()]
-    size = len(batch[0].prompt) + batch[0].limit
-    while queue and len(batch) < budget.rows and queue[0].manner == batch[0].manner:
-        size = max(size, len(queue[0].prompt) + queue[0].limit)
-        if size * (len(batch) + 1) > budget.tokens:
-            break
-        batch.append(queue.popleft())
-    return batch
+def take(queue: deque[Item]) -> list[Item]:
+    """Take all items of the first one's manner off the queue."""
+    taken = [queue.popleft()]
+    while queue and queue[0].manner == taken[0].manner:
+        taken.append(queue.popleft())
+    return taken

@@ -7,6 +7,7 @@ row samples does not depend on which other rows are decoded beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,16 @@ import torch
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MASK = 0xFFFFFFFFFFFFFFFF
-_CHUNK = 128
 
 
-def uniforms(seeds: npt.NDArray[np.uint64], start: int, count: int) -> npt.NDArray[np.float32]:
-    """Numbers `start` to `start + count` of every seed's stream, in [0, 1), shape (count, seeds).
+def uniforms(
+    seeds: npt.NDArray[np.uint64], steps: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.float32]:
+    """Number `step` of the seed's stream, in [0, 1), for each pair of a seed and a step.
 
     SplitMix64 (Steele, Lea and Flood, 2014) read as a function of seed and counter.
     """
-    counters = np.arange(start + 1, start + count + 1, dtype=np.uint64)
-    bits = _mix(_mix(seeds + _GOLDEN)[None, :] + (counters * _GOLDEN)[:, None])
+    bits = _mix(_mix(seeds + _GOLDEN) + (steps + np.uint64(1)) * _GOLDEN)
     return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
 
@@ -33,31 +34,25 @@ def _mix(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-class Sampler:
-    """Draws tokens for rows with a seed each."""
+class Sampler(NamedTuple):
+    """Draws tokens. `temperature` 0 takes the likeliest."""
 
-    def __init__(self, seeds: Sequence[int], temperature: float, top_p: float) -> None:
-        self._seeds = np.array([seed & _MASK for seed in seeds], dtype=np.uint64)
-        self._temperature, self._top_p = temperature, top_p
-        self._start = 0
-        self._numbers = torch.empty(0, len(seeds))
+    temperature: float
+    top_p: float
 
-    def draw(self, logits: torch.Tensor, rows: torch.Tensor, step: int) -> torch.Tensor:
-        """Token `step` of these rows, shape (n,), from logits of shape (n, vocabulary)."""
-        if self._temperature == 0:
+    def draw(
+        self, logits: torch.Tensor, seeds: Sequence[int], steps: Sequence[int]
+    ) -> torch.Tensor:
+        """Token `steps[i]` of the row with `seeds[i]`, shape (n,), from logits (n, vocabulary)."""
+        if self.temperature == 0:
             return logits.argmax(-1)
-        probabilities = torch.softmax(logits.float() / self._temperature, -1)
-        numbers = self._at(step, logits.device).index_select(0, rows).unsqueeze(1)
-        if self._top_p < 1:
-            return _nucleus(probabilities, numbers, self._top_p)
+        probabilities = torch.softmax(logits.float() / self.temperature, -1)
+        counters = np.fromiter(steps, dtype=np.uint64, count=len(steps))
+        streams = np.fromiter((seed & _MASK for seed in seeds), dtype=np.uint64, count=len(seeds))
+        numbers = torch.from_numpy(uniforms(streams, counters)).to(logits.device).unsqueeze(1)
+        if self.top_p < 1:
+            return _nucleus(probabilities, numbers, self.top_p)
         return _invert(probabilities.cumsum_(-1), numbers)
-
-    def _at(self, step: int, device: torch.device) -> torch.Tensor:
-        """This step's number for every row, done or not."""
-        if step >= self._start + len(self._numbers):
-            numbers = uniforms(self._seeds, step, _CHUNK)
-            self._start, self._numbers = step, torch.from_numpy(numbers).to(device)
-        return self._numbers[step - self._start]
 
 
 def _invert(cumulative: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:

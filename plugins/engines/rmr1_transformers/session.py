@@ -18,7 +18,7 @@ import transformers
 
 from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed
 from rmr1_transformers.batching import Budget, Item, in_order, take
-from rmr1_transformers.decoding import DecodingOptions, Finished, Row, decode
+from rmr1_transformers.decoding import Decoding, DecodingOptions, Finished, Row
 from rmr1_transformers.loading import Loaded
 from rmr1_transformers.memory import token_budget
 from rmr1_transformers.stopping import StopStrings
@@ -69,7 +69,7 @@ class TransformersSession(EngineSession):
                     items.append(item)
             queue = in_order(items)
             while queue:
-                yield from self._answer(take(queue, self._budget), queue)
+                yield from self._answer(take(queue), queue)
 
     def close(self) -> None:
         """Let go of the model and its memory."""
@@ -125,47 +125,47 @@ class TransformersSession(EngineSession):
             )
         return Item(request, tuple(prompt), limit)
 
-    def _answer(self, batch: list[Item], queue: deque[Item]) -> Iterator[Answer]:
-        """Answer a batch; when memory runs out, its unfinished items go back to the queue."""
-        waiting = dict(enumerate(batch))
+    def _answer(self, items: list[Item], queue: deque[Item]) -> Iterator[Answer]:
+        """Answer items of one manner; when memory runs out, the unfinished ones are queued."""
+        waiting = dict(enumerate(items))
+        decoding = self._decoding(items)
         try:
-            for place, finished in self._decode(batch):
-                yield self._completed(waiting.pop(place), finished)
+            for finished in decoding.run():
+                yield self._completed(waiting.pop(finished.copy), finished)
             return
         except torch.OutOfMemoryError:
             pass
         if self._loaded.model.device.type == "cuda":
             torch.cuda.empty_cache()
-        if len(batch) == 1:
-            item = batch[0]
+        left = list(waiting.values())
+        if decoding.alone:
+            item = left.pop(0)
             problem = (
                 f"a prompt of {len(item.prompt)} tokens and its answer do not fit the memory "
                 f"of {self._loaded.model.device}"
             )
             yield Answer(id=item.request.id, result=RequestFailed(error=problem))
-            return
-        held = len(batch) * max(len(item.prompt) + item.limit for item in batch)
-        self._budget = self._budget._replace(tokens=held // 2)
-        queue.extendleft(reversed(waiting.values()))
+        else:
+            self._budget = self._budget._replace(tokens=decoding.held // 2)
+        queue.extendleft(reversed(left))
 
-    def _decode(self, batch: Sequence[Item]) -> Iterator[tuple[int, Finished]]:
-        """Decode a batch, identical prompts read once; yield each item's place in the batch."""
-        prompts = list(dict.fromkeys(item.prompt for item in batch))
+    def _decoding(self, items: Sequence[Item]) -> Decoding:
+        """How to write these; identical prompts are one, and a row's copy is the item's place."""
+        prompts = list(dict.fromkeys(item.prompt for item in items))
         number = {prompt: place for place, prompt in enumerate(prompts)}
         rows = [
             Row(number[item.prompt], place, item.request.sampling.seed, item.limit)
-            for place, item in enumerate(batch)
+            for place, item in enumerate(items)
         ]
-        sampling = batch[0].request.sampling
+        sampling = items[0].request.sampling
         options = DecodingOptions(
-            max_new_tokens=max(item.limit for item in batch),
+            max_new_tokens=max(item.limit for item in items),
             eos=self._loaded.eos,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             stop=self._stop_strings(sampling.stop),
         )
-        for finished in decode(self._loaded.model, prompts, options, rows=rows):
-            yield finished.copy, finished
+        return Decoding(self._loaded.model, prompts, rows, options, self._budget)
 
     def _stop_strings(self, strings: tuple[str, ...]) -> StopStrings | None:
         if strings and strings not in self._stops:

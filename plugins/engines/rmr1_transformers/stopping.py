@@ -1,16 +1,14 @@
 """Where a row ends: at an end-of-sequence token, or right after one of the stop strings.
 
-A table over the vocabulary says of each token whether it ends a row, may complete a stop string,
-or neither, so that the loop looks up all rows at once and decodes hardly any text.
+A table over the vocabulary says which tokens end a row and which may complete a stop string, so
+that hardly any text is decoded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import torch
 
 _NEITHER, _MAYBE, _END = 0, 1, 2
 _BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
@@ -46,24 +44,24 @@ def _effect(piece: str | None, string: str) -> int:
 
 
 class Ends:
-    """Tells which rows a step's tokens end."""
+    """Tells at which token a row ends."""
 
-    def __init__(
-        self, eos: frozenset[int], stop: StopStrings | None, vocabulary: int, device: torch.device
-    ) -> None:
+    def __init__(self, eos: frozenset[int], stop: StopStrings | None) -> None:
         self._stop = stop
-        table = torch.zeros(vocabulary, dtype=torch.uint8)
-        if stop is not None:
-            effects = torch.tensor(stop.effects[:vocabulary], dtype=torch.uint8)
-            table[: len(effects)] = effects
-        table[[token for token in sorted(eos) if token < vocabulary]] = _END
-        self._table = table.to(device)
+        effects = [] if stop is None else stop.effects
+        self._effects = {token: effect for token, effect in enumerate(effects) if effect}
+        self._effects |= dict.fromkeys(eos, _END)
 
-    def reached(self, tokens: torch.Tensor, tail: Callable[[int, int], list[int]]) -> torch.Tensor:
-        """Which rows end with their token, shape (n,); `tail(i, k)` gives row i's last k tokens."""
-        effects = self._table[tokens]
-        ended = effects == _END
-        if self._stop is not None:
-            for place in (effects == _MAYBE).nonzero().squeeze(1).tolist():
-                ended[place] = self._stop.inside(tail(place, self._stop.tail))
-        return ended
+    def first(self, written: Sequence[int], new: Sequence[int]) -> int | None:
+        """Which of the new tokens ends the row, if any, counted from 0."""
+        for place, token in enumerate(new):
+            effect = self._effects.get(token)
+            if effect is None:
+                continue
+            if effect == _END:
+                return place
+            assert self._stop is not None
+            tail = [*written[-self._stop.tail :], *new[: place + 1]][-self._stop.tail :]
+            if self._stop.inside(tail):
+                return place
+        return None

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from rmr1_core import Job, Option, Trainer, TrainingTask
+from rmr1_core import Job, Option, Step, Trainer, TrainingTask
 
 METRICS, LOG, CHECKPOINT, RESUME = "metrics.jsonl", "log.txt", "checkpoint", "resume.pt"
 """What a stage leaves in its output folder; the resume point goes when the checkpoint is there."""
@@ -36,7 +36,7 @@ class LocalTrainer(Trainer, frozen=True, kw_only=True):
         work = msgspec.json.format(msgspec.json.encode({"task": task, "trainer": self}))
         return Job(
             name=task.stage.name,
-            argv=(sys.executable, "-m", worker, job_file),
+            steps=(Step(argv=(sys.executable, "-m", worker, job_file)),),
             files={job_file: work.decode()},
             env={"OMP_NUM_THREADS": str(self.threads), "TOKENIZERS_PARALLELISM": "false"},
             environment="",

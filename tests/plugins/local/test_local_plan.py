@@ -3,7 +3,7 @@ import sys
 import msgspec
 import pytest
 
-from rmr1_core import Job
+from rmr1_core import Job, Step
 from rmr1_local import rmr1_trainers
 from rmr1_local.trainers import GrpoWork, SftWork
 
@@ -19,7 +19,7 @@ def test_a_plan_is_one_process_with_one_job_file(make_task, name, worker):
     job_file = f"{task.output}/job.json"
     assert job == Job(
         name="stage",
-        argv=(sys.executable, "-m", worker, job_file),
+        steps=(Step(argv=(sys.executable, "-m", worker, job_file)),),
         files={job_file: job.files[job_file]},
         env={"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         environment="",

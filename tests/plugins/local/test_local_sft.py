@@ -108,7 +108,9 @@ def start(job):
     for path, text in job.files.items():
         Path(path).write_text(text)
     with Path(job.log).open("ab") as log:
-        return subprocess.Popen(job.argv, env={**os.environ, **job.env}, stdout=log, stderr=log)
+        return subprocess.Popen(
+            job.steps[0].argv, env={**os.environ, **job.env}, stdout=log, stderr=log
+        )
 
 
 def steps_done(job):

@@ -1,4 +1,4 @@
-"""What goes into a batch."""
+"""What is written together, and in which order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rmr1_core import Message, Request, Sampling
-from rmr1_transformers.batching import Budget, Item, in_order, take
+from rmr1_transformers.batching import Item, in_order, take
 
 
 def item(number: int, length: int, limit: int, temperature: float = 0.0) -> Item:
@@ -17,23 +17,18 @@ def item(number: int, length: int, limit: int, temperature: float = 0.0) -> Item
 
 
 shapes = st.tuples(st.integers(1, 60), st.integers(1, 60), st.sampled_from([0.0, 1.0]))
-budgets = st.builds(Budget, st.integers(1, 6), st.integers(1, 400))
 
 
-@given(st.lists(shapes, max_size=30), budgets)
-def test_batches_hold_every_item_once_and_keep_to_the_budget(
-    wanted: list[tuple[int, int, float]], budget: Budget
-) -> None:
+@given(st.lists(shapes, max_size=30))
+def test_items_are_taken_once_and_by_manner(wanted: list[tuple[int, int, float]]) -> None:
     items = [item(number, *shape) for number, shape in enumerate(wanted)]
-    queue, taken = in_order(items), []
+    queue, batches = in_order(items), []
     while queue:
-        batch = take(queue, budget)
-        taken += batch
-        assert len({i.manner for i in batch}) == 1
-        assert len(batch) <= budget.rows
-        held = len(batch) * max(len(i.prompt) + i.limit for i in batch)
-        assert held <= budget.tokens or len(batch) == 1
-    assert sorted(i.request.id for i in taken) == sorted(i.request.id for i in items)
+        batches.append(take(queue))
+    assert len(batches) == len({i.manner for i in items})
+    assert all(len({i.manner for i in batch}) == 1 for batch in batches)
+    taken = [i.request.id for batch in batches for i in batch]
+    assert sorted(taken) == sorted(i.request.id for i in items)
 
 
 def test_identical_prompts_stay_together() -> None:

@@ -10,7 +10,8 @@ from rmr1_transformers.sampling import uniforms
 
 
 def numbers(seeds: list[int], start: int, count: int) -> np.ndarray:
-    return uniforms(np.array(seeds, dtype=np.uint64), start, count)
+    steps = np.arange(start, start + count, dtype=np.uint64)
+    return uniforms(np.array(seeds, dtype=np.uint64)[None, :], steps[:, None])
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 10_000), st.integers(1, 50))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,18 +150,20 @@ def test_a_conversation_that_the_template_refuses_fails_alone(weights: Path) -> 
 
 
 class Cramped:
-    """A device whose memory holds so many rows."""
+    """A device whose memory holds so many tokens of keys and values."""
 
-    def __init__(self, model: Any, rows: int) -> None:
-        self.most, self._rows = 0, rows
+    def __init__(self, model: Any, tokens: int) -> None:
+        self.most, self._tokens = 0, tokens
         self._forward = model.forward
-        self.__signature__ = __import__("inspect").signature(model.forward)
+        self.__signature__ = inspect.signature(model.forward)
 
-    def __call__(self, *args: Any, input_ids: Any, **options: Any) -> Any:
-        if len(input_ids) > self._rows:
+    def __call__(self, *args: Any, past_key_values: Any, **options: Any) -> Any:
+        out = self._forward(*args, past_key_values=past_key_values, **options)
+        rows, _, columns, _ = past_key_values.layers[0].keys.shape
+        if rows * columns > self._tokens:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        self.most = max(self.most, len(input_ids))
-        return self._forward(*args, input_ids=input_ids, **options)
+        self.most = max(self.most, rows * columns)
+        return out
 
 
 def test_a_batch_that_does_not_fit_the_memory_is_halved(weights: Path) -> None:
@@ -168,9 +171,9 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved(weights: Path) -> None:
     expected = answers(ENGINE, weights, *requests)
     with ENGINE.open(backbone(weights)) as session:
         model = session._loaded.model
-        model.forward = Cramped(model, 6)
+        model.forward = Cramped(model, 400)
         found = {answer.id: answer for answer in session.generate(requests)}
-        assert 3 <= model.forward.most <= 6
+        assert 100 <= model.forward.most <= 400
     assert found == expected
 
 
