@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,26 +13,44 @@ from rmr1_core.errors import JobFailed
 
 
 class LocalLauncher(Launcher, frozen=True, kw_only=True):
-    """Runs a job as a child process, its output in the job's log."""
+    """Runs a job's script as a child process, its output in the job's log."""
 
     def run(self, job: Job) -> Iterator[Mapping[str, Any]]:
-        """Run the job and yield its events; leaving early stops it and its children.
+        """Run the job and yield its events; leaving early stops it and all its descendants, and so
+        does the end of this process by whatever means.
 
         Raises:
             JobFailed: it ended badly, or without the checkpoint that it promised.
         """
-        from rmr1_core.jobs import follow, last_error
+        from rmr1_core.jobs import Heartbeat, follow, last_error, script
+        from rmr1_core.leftovers import swept
         from rmr1_core.processes import running
 
         log = Path(job.log)
         before = log.stat().st_size if log.exists() else 0
-        with running(job.argv, env=job.env, log=log) as process:
-            yield from follow(Path(job.events), lambda: process.poll() is not None)
-            code = process.wait()
+        heartbeat = Heartbeat(job, self)
+        command = ["/bin/sh", str(script(job))]
+        with swept() as marked, running(command, env={**marked, **_rendezvous(job)}, log=log) as it:
+
+            def ended() -> bool:
+                heartbeat.look()
+                return it.poll() is not None
+
+            yield from follow(Path(job.events), ended)
+            code = it.wait()
         if code != 0:
             raise JobFailed(job.name, last_error(log, code, since=before), log)
         if not Path(job.checkpoint).is_dir():
             raise JobFailed(job.name, f"it left no checkpoint in {job.checkpoint}", log)
+
+
+def _rendezvous(job: Job) -> Mapping[str, str]:
+    """A free port for torchrun, so that two runs at once do not want the same one."""
+    if job.cluster != "torchrun" or "PET_MASTER_PORT" in os.environ:
+        return {}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return {"PET_MASTER_PORT": str(free.getsockname()[1])}
 
 
 @hookimpl
