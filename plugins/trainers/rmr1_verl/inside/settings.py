@@ -1,0 +1,80 @@
+"""The settings file of a job: what its steps have to know beside veRL's own settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths are absolute. `steps` 0 means `epochs` times what the data allows."""
+
+    data: str
+    model: str
+    output: str
+    events: str
+    checkpoint: str
+    orders: str
+    rollout_batch_size: int
+    max_prompt_length: int
+    epochs: int
+    steps: int
+    start_minutes: float
+    step_minutes: float
+
+    @classmethod
+    def read(cls, given: str) -> Settings:
+        """The settings in a file, or those that are given themselves."""
+        text = given if given.startswith("{") else Path(given).read_text(encoding="utf-8")
+        return cls(**json.loads(text))
+
+    @property
+    def folder(self) -> Path:
+        """The stage's folder."""
+        return Path(self.output)
+
+    @property
+    def parquet(self) -> Path:
+        """The rows as veRL reads them."""
+        return self.folder / "data" / "train.parquet"
+
+    @property
+    def manifest(self) -> Path:
+        """What the parquet was made from and holds; written after it."""
+        return self.folder / "data" / "manifest.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """veRL's own checkpoints."""
+        return self.folder / "verl"
+
+    @property
+    def cause(self) -> Path:
+        """Where a reward that fails says why."""
+        return self.folder / "reward-error.txt"
+
+    @property
+    def tallies(self) -> Path:
+        """Where the processes of the reward count what they read."""
+        return self.folder / "tallies"
+
+    @property
+    def total_steps(self) -> int:
+        """How many steps the training has, when the data is there."""
+        rows = int(json.loads(self.manifest.read_text(encoding="utf-8"))["rows"])
+        return self.steps or rows // self.rollout_batch_size * self.epochs
+
+    @property
+    def steps_done(self) -> int:
+        """The step of veRL's last complete checkpoint, 0 where there is none."""
+        try:
+            step = int((self.checkpoints / "latest_checkpointed_iteration.txt").read_text())
+        except (OSError, ValueError):
+            return 0
+        return step if self.checkpoint_of(step).is_dir() else 0
+
+    def checkpoint_of(self, step: int) -> Path:
+        """veRL's own checkpoint of a step."""
+        return self.checkpoints / f"global_step_{step}"
