@@ -28,13 +28,16 @@ def rmr1_backbones() -> Iterable[Backbone]:
 
 
 def _untrained() -> Iterator[Backbone]:
-    """What the paper trains."""
+    """What the paper trains, with its training options by size."""
+    from rmr1_qwen.presets import presets
+
     for size in SIZES:
         yield Backbone(
             name=f"qwen{size}b",
             summary=f"Qwen2.5-Instruct, {size} B parameters",
             model=f"Qwen/Qwen2.5-{size}B-Instruct",
             max_new_tokens=_INSTRUCT_TOKENS,
+            presets=presets("instruct", size),
         )
     for size in SIZES:
         yield Backbone(
@@ -43,6 +46,7 @@ def _untrained() -> Iterator[Backbone]:
             model=f"deepseek-ai/DeepSeek-R1-Distill-Qwen-{size}B",
             family="reasoning",
             max_new_tokens=_REASONING_TOKENS,
+            presets=presets("reasoning", size),
         )
 
 

@@ -55,7 +55,7 @@ def learn(rows: Sequence[TrainingPrompt], description: str) -> Learned:
     Raises:
         UsageError: no template can be found.
     """
-    variants = _variants(rows)
+    variants = find_variants(rows)
     single = _largest(variants, "single-turn")
     multi = _largest(variants, "multi-turn")
     if single is None and multi is None:
@@ -77,7 +77,8 @@ def learn(rows: Sequence[TrainingPrompt], description: str) -> Learned:
     return Learned(template, len(rows), tuple(variants), misfits)
 
 
-def _variants(rows: Sequence[TrainingPrompt]) -> list[Variant]:
+def find_variants(rows: Sequence[TrainingPrompt]) -> list[Variant]:
+    """The templates among these rows, the one with most rows first."""
     by_system: dict[str | None, list[str]] = {}
     for row in rows:
         if _roles(row) in (("user",), ("system", "user")):

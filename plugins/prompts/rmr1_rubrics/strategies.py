@@ -1,10 +1,11 @@
 """The prompt strategies: the packaged wordings, a template from a file, and the compact form.
 
 `cor-instruct` and `cor-reasoning` are the paper's chain of rubrics (arXiv 2505.02387, section 3.2)
-for instruct models and for models that think by themselves. `pairwise` and `direct` take parts of
-it away, as the paper's ablations do: `pairwise` neither classifies nor writes rubrics (there the
-cold-start reinforcement learning without rubrics), `direct` gives the verdict without any
-reasoning (there the model fine-tuned on verdicts alone, "SFT").
+for instruct models and for models that think by themselves. The others take parts of it away, as
+the paper's ablations do (appendix I.1, section 4.3): `cor-uncategorized` does not name the task's
+type and writes a rubric for every task (there cold-start RL with rubrics), `pairwise` neither
+classifies nor writes rubrics (cold-start RL), `direct` gives the verdict without any reasoning (the
+model fine-tuned on verdicts alone, "SFT").
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import functools
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from rmr1_core import Comparison, Message, Option, PromptStrategy, Verdict
+from rmr1_core import PATH, Comparison, Message, Option, PromptStrategy, Verdict
 from rmr1_core.errors import BadInput
 from rmr1_rubrics import template_files
 from rmr1_rubrics.parsers import PARSERS, ParserName
@@ -64,7 +65,9 @@ class FromFile(Templated, frozen=True, kw_only=True, dict=True):
     """A template from a file: the words that a checkpoint was trained on, or your own."""
 
     argument: ClassVar[str] = "path"
-    path: Annotated[str, Option(description="template file; make one: rmr1 prompts learn")] = ""
+    path: Annotated[
+        str, Option(extra=PATH, description="template file; make one: rmr1 prompts learn")
+    ] = ""
     parser: Annotated[
         Literal["from-file"] | ParserName,
         Option(description=f"{_PARSER_HELP}; 'from-file' is the one that the file names"),

@@ -14,7 +14,7 @@ from rmr1_rubrics.parsers import ParserName
 from rmr1_rubrics.strategies import Compact, Packaged
 
 STRATEGIES = {strategy.name: strategy for strategy in rmr1_prompts() if strategy.name != "file"}
-WORDED = ["cor-instruct", "cor-reasoning", "pairwise", "direct"]
+WORDED = ["cor-instruct", "cor-reasoning", "cor-uncategorized", "pairwise", "direct"]
 HOSTILE = st.text() | st.lists(
     st.sampled_from(
         [
@@ -109,6 +109,7 @@ def test_only_an_answer_that_is_nothing_else_may_be_cut_at_its_tag() -> None:
     assert {name: STRATEGIES[name].stop for name in STRATEGIES} == {
         "cor-instruct": (),
         "cor-reasoning": (),
+        "cor-uncategorized": (),
         "pairwise": (),
         "direct": ("</answer>",),
         "compact": (),
