@@ -14,7 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from rmr1_core import Recipe, Ref, recipes
+from rmr1_core.lookup import resolve
 from rmr1_core.pipeline import Pipeline
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 class Judge(NamedTuple):
@@ -37,16 +40,27 @@ class Run(NamedTuple):
         return self.work / self.wall
 
 
-def trained_judge(folder: Path, *, steps: int, seed: int = 0) -> Judge:
-    """Train the embedded recipe's first stage in this folder, unless it is there already."""
-    pipeline = Pipeline(_shortened(steps, seed), folder)
+def trained_judge(folder: Path, *, steps: int, seed: int = 0, heads: int = 4) -> Judge:
+    """Train the embedded recipe's first stage in this folder, unless it is there already.
+
+    vLLM on a CPU needs 2 `heads`, each of size 32.
+    """
+    pipeline = Pipeline(_shortened(steps, seed, heads), folder)
     sft, grpo = pipeline.write()
     pipeline.prepared_backbone()
     if not Path(sft.checkpoint).is_dir():
         print(f"distilling a judge first: {steps} steps", flush=True)
-        subprocess.run(sft.argv, env={**os.environ, **sft.env}, check=True)
+        subprocess.run(sft.steps[0].argv, env={**os.environ, **sft.env}, check=True)
     (job_file,) = grpo.files
     return Judge(Path(sft.checkpoint), Path(job_file))
+
+
+def long_judge(folder: Path) -> str:
+    """A judge with random weights that reads long prompts, for vLLM on a CPU: its folder."""
+    options = {"heads": 2, "context": 32768, "vocab_size": 2048}
+    backbone = resolve("backbone", Ref(name="tiny", options=options))
+    pages = [page.read_text() for page in sorted(DOCS.glob("*.md"))]  # some English
+    return str(backbone.prepare(folder / "judge", seed=0, corpus=lambda: pages).model)
 
 
 def recipe() -> Recipe:
@@ -54,12 +68,13 @@ def recipe() -> Recipe:
     return recipes.choose(None)
 
 
-def _shortened(steps: int, seed: int) -> Recipe:
+def _shortened(steps: int, seed: int, heads: int) -> Recipe:
     whole = recipe()
     sft, grpo = whole.stages
     options = {**sft.trainer.options, "steps": steps}
     short = msgspec.structs.replace(sft, trainer=Ref(name=sft.trainer.name, options=options))
-    return msgspec.structs.replace(whole, stages=(short, grpo), seed=seed)
+    backbone = Ref(name=whole.backbone.name, options={**whole.backbone.options, "heads": heads})
+    return msgspec.structs.replace(whole, backbone=backbone, stages=(short, grpo), seed=seed)
 
 
 def timed(work: Callable[[], int]) -> Run:

@@ -1,9 +1,11 @@
-"""Our batched decoding against `model.generate`: same model, same prompts, same tokens.
+"""The transformers engine against a plain `generate` loop: same judge, same requests, same texts.
 
-    python benchmarks/decoding_against_generate.py [--batch 64] [--rounds 7] [--folder DIR]
+    python benchmarks/decoding_against_generate.py [--pairs 600] [--rounds 5] [--folder DIR]
 
-The judge is the embedded run's, after a short distillation, so that answers end as a judge's do.
-Greedy answers are compared token for token; sampled ones (seven of each prompt) cannot be equal.
+The loop is what one writes without an engine: the requests in order, 64 at a time, rendered,
+padded on the left, `model.generate`, decoded. The engine has its default options. Both render and
+decode; loading is in neither. The judges are the embedded run's after a short distillation, whose
+answers are all of about one length, and after hardly any, whose answers vary.
 """
 
 from __future__ import annotations
@@ -12,116 +14,186 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import torch
 from common import Run, alternating, machine, ratios, recipe, table, timed, trained_judge
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from rmr1_core import Backbone, Completion, EngineSession, EvalProtocol, Request
+from rmr1_core.judging import Judging
 from rmr1_core.lookup import resolve
-from rmr1_transformers.decoding import DecodingOptions, decode
+from rmr1_core.slots import slots
 
-Answers = list[list[int]]
+_LIMIT = 72
+Texts = dict[str, tuple[str, int]]
+"""Each request's answer, and how many tokens were written for it."""
 
 
-class Contest:
-    """A model and prompts, written to by either side."""
+class Case(NamedTuple):
+    """What to ask of which judge, at least this many times as fast as the loop (None: no claim)."""
 
-    def __init__(self, folder: Path, batch: int, limit: int) -> None:
-        self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.prompts = toy_prompts(self.tokenizer, batch)
-        self.eos, self.limit = self.tokenizer.eos_token_id, limit
+    title: str
+    judge: str
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+    at_least: float | None = None
 
-    def ours(self, prompts: Sequence[list[int]], copies: int, temperature: float) -> Answers:
-        """Answers of `decode`, all samples of a prompt together."""
-        options = DecodingOptions(
-            max_new_tokens=self.limit, eos=frozenset({self.eos}), temperature=temperature
-        )
-        answers: Answers = [[] for _ in range(len(prompts) * copies)]
-        for finished in decode(self.model, prompts, options, copies=copies):
-            answers[finished.prompt * copies + finished.copy] = finished.tokens
-        return answers
+
+CASES = (
+    Case("trained judge, greedy", "trained", at_least=3.0),
+    Case("trained judge, greedy, stop at `</answer>`", "trained", stop=("</answer>",)),
+    Case("hardly trained judge, greedy", "raw"),
+    Case("hardly trained judge, temperature 1", "raw", temperature=1.0),
+)
+
+
+class Loop:
+    """A plain loop around `generate`."""
+
+    def __init__(self, folder: Path, batch: int) -> None:
+        self._model = AutoModelForCausalLM.from_pretrained(folder).eval()
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        self._batch = batch
+
+    def __call__(self, requests: Sequence[Request]) -> Texts:
+        """Answer the requests in order."""
+        texts: Texts = {}
+        for start in range(0, len(requests), self._batch):
+            some = requests[start : start + self._batch]
+            for request, tokens in zip(some, self._written(some), strict=True):
+                text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+                texts[request.id] = text, len(tokens)
+        return texts
 
     @torch.inference_mode()
-    def generate(self, prompts: Sequence[list[int]], copies: int, temperature: float) -> Answers:
-        """Answers of `model.generate`, cut at the end-of-sequence token."""
-        batch = self.tokenizer.pad(
-            {"input_ids": list(prompts)}, padding_side="left", return_tensors="pt"
-        )
-        sampling: dict[str, Any] = {"do_sample": False}
-        if temperature:
-            sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        written = self.model.generate(
-            **batch,
-            **sampling,
-            max_new_tokens=self.limit,
-            num_return_sequences=copies,
-            pad_token_id=self.tokenizer.pad_token_id,
-        )
-        rows = written[:, batch["input_ids"].shape[1] :].tolist()
-        return [row[: row.index(self.eos) + 1] if self.eos in row else row for row in rows]
-
-
-def toy_prompts(tokenizer: Any, count: int) -> list[list[int]]:
-    """Held-out problems as the judge is asked them."""
-    strategy = resolve("prompt", recipe().prompt)
-    rows = resolve("benchmark", recipe().benchmarks[0]).pairs(None)
-    conversations = [
-        [
-            {"role": message.role, "content": message.content}
-            for message in strategy.render(pair.comparison(True))
+    def _written(self, requests: Sequence[Request]) -> Iterator[list[int]]:
+        conversations = [
+            [{"role": m.role, "content": m.content} for m in request.messages]
+            for request in requests
         ]
-        for _, pair in zip(range(count), rows, strict=False)
+        batch = self._tokenizer.apply_chat_template(
+            conversations,
+            add_generation_prompt=True,
+            padding=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+        sampling = requests[0].sampling
+        options: dict[str, Any] = {"do_sample": False}
+        if sampling.temperature:
+            options = {"do_sample": True, "temperature": sampling.temperature, "top_k": 0}
+        if sampling.stop:
+            options |= {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer}
+        written = self._model.generate(**batch, **options, max_new_tokens=sampling.max_new_tokens)
+        pad = self._tokenizer.pad_token_id
+        for row in written[:, batch["input_ids"].shape[1] :].tolist():
+            yield row[: row.index(pad)] if pad in row else row
+
+
+def by_engine(session: EngineSession, requests: Sequence[Request]) -> Texts:
+    """The engine's answers."""
+    texts: Texts = {}
+    for answer in session.generate(requests):
+        result = answer.result
+        assert isinstance(result, Completion), result
+        texts[answer.id] = result.text, result.completion_tokens
+    return texts
+
+
+def toy_requests(pairs: int) -> list[Request]:
+    """The toy benchmark's pairs in both orders, as `rmr1 bench` asks them."""
+    name = recipe().benchmarks[0]
+    rows = list(resolve("benchmark", name).pairs(None))[:pairs]
+    protocol = EvalProtocol(order="both")
+    judging = Judging(resolve("prompt", recipe().prompt), protocol, None)
+    return list(judging.pending(slots(name.name, rows, protocol), _LIMIT))
+
+
+def asked(requests: Sequence[Request], case: Case) -> list[Request]:
+    """The requests with the case's sampling, each with a seed of its own."""
+    replace = msgspec.structs.replace
+    return [
+        replace(
+            request,
+            sampling=replace(
+                request.sampling, temperature=case.temperature, stop=case.stop, seed=seed
+            ),
+        )
+        for seed, request in enumerate(requests)
     ]
-    ids: list[list[int]] = tokenizer.apply_chat_template(
-        conversations, add_generation_prompt=True, return_dict=False
-    )
-    return ids
 
 
-def tokens(write: Callable[..., Answers], *args: Any) -> Callable[[], Run]:
+@contextmanager
+def judges(folder: Path | None, raw_steps: int, steps: int) -> Iterator[dict[str, Path]]:
+    """The folders of both judges."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = (folder or Path(scratch)).absolute()
+        yield {
+            "trained": trained_judge(root / "trained", steps=steps).model,
+            "raw": trained_judge(root / "raw", steps=raw_steps).model,
+        }
+
+
+def counted(write: Callable[[], Texts]) -> Callable[[], Run]:
     """A contender: how many tokens it writes, and in what time."""
-    return lambda: timed(lambda: sum(map(len, write(*args))))
+    return lambda: timed(lambda: sum(tokens for _, tokens in write().values()))
+
+
+def contest(case: Case, folder: Path, requests: list[Request], options: Any) -> bool:
+    """Compare the texts, then the speed; whether the case is as it must be."""
+    loop = Loop(folder, options.batch)
+    print(f"\n{case.title}: {len(requests)} requests")
+    engine = resolve("engine", "transformers")
+    with engine.open(Backbone(name="judge", model=str(folder))) as session:
+        torch.set_num_threads(1)
+        mine, others = by_engine(session, requests), loop(requests)
+        lengths = sorted(tokens for _, tokens in mine.values())
+        spread = f"{lengths[0]} to {lengths[-1]} tokens, median {statistics.median(lengths):.0f}"
+        same = sum(others[key][0] == text for key, (text, _) in mine.items())
+        print(f"answers of {spread}" + ("" if case.temperature else f"; the same texts: {same}"))
+        contenders = {
+            "engine": counted(lambda: by_engine(session, requests)),
+            "generate": counted(lambda: loop(requests)),
+        }
+        runs = alternating(contenders, options.rounds)
+    times = ratios(runs, "engine", "generate")
+    median = statistics.median(times)
+    print(table(runs))
+    print(f"{median:.2f} times as fast ({min(times):.2f} to {max(times):.2f})", flush=True)
+    right = case.temperature > 0 or same == len(requests)
+    return right and (not case.at_least or median >= options.at_least)
 
 
 def main() -> int:
-    """Compare the answers, then the speed."""
+    """Run every case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=800, help="of distillation")
-    parser.add_argument("--folder", type=Path, help="where the judge is kept between runs")
+    parser.add_argument("--pairs", type=int, default=600, help="each is asked in both orders")
+    parser.add_argument("--batch", type=int, default=64, help="of the loop")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=800, help="of the judge's distillation")
+    parser.add_argument("--raw-steps", type=int, default=60, help="of the hardly trained judge's")
+    parser.add_argument("--folder", type=Path, help="where the judges are kept between runs")
+    parser.add_argument("--at-least", type=float, default=3.0, help="of the case that claims it")
+    parser.add_argument("--only", help="cases whose title contains this")
     options = parser.parse_args()
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    with tempfile.TemporaryDirectory() as scratch:
-        judge = trained_judge((options.folder or Path(scratch)).absolute(), steps=options.steps)
-        contest = Contest(judge.model, options.batch, limit=72)
-    prompts = contest.prompts
-    same = contest.ours(prompts, 1, 0.0) == contest.generate(prompts, 1, 0.0)
     print(machine("torch", "transformers"))
-    print(f"greedy answers to {len(prompts)} prompts are the same: {'yes' if same else 'NO'}")
-    for title, count, copies, temperature in (
-        (f"greedy, {len(prompts)} prompts", len(prompts), 1, 0.0),
-        ("temperature 1, 32 prompts, 7 samples each", 32, 7, 1.0),
-    ):
-        print(f"\n{title}")
-        some = prompts[:count]
-        contenders = {
-            "rmr1": tokens(contest.ours, some, copies, temperature),
-            "generate": tokens(contest.generate, some, copies, temperature),
-        }
-        for warm_up in contenders.values():
-            warm_up()
-        runs = alternating(contenders, options.rounds)
-        times = statistics.median(ratios(runs, "rmr1", "generate"))
-        print(f"{table(runs)}\nrmr1 is {times:.2f} times as fast (median of {options.rounds})")
-    return int(not same)
+    requests = toy_requests(options.pairs)
+    with judges(options.folder, options.raw_steps, options.steps) as folders:
+        good = [
+            contest(case, folders[case.judge], asked(requests, case), options)
+            for case in CASES
+            if not options.only or options.only in case.title
+        ]
+    return int(not all(good))
 
 
 if __name__ == "__main__":
