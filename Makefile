@@ -7,6 +7,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
+# tests at a time; each of the slow ones may hold several GB
+WORKERS ?= 2
+
+# wheels that pip is told of are there for uv, too
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
 
 .PHONY: run test slow lint types docs check clean
 
@@ -14,10 +21,10 @@ run: $(VENV)/.installed
 	$(BIN)/rmr1 run $(ARGS)
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) $(ARGS)
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -41,7 +48,7 @@ $(BIN)/python:
 # --group needs pip 25.1
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install --quiet --upgrade "pip>=25.1"
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[local]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[local,trackers]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

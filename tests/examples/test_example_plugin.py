@@ -20,9 +20,7 @@ EXAMPLE = ROOT / "examples" / "rmr1-units"
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 JUDGES = """
-    from typing import ClassVar
-
-    from rmr1_core import hookimpl
+    from rmr1_core import Backbone, hookimpl
     from rmr1_core.datafiles import read_rows
     from rmr1_core.testing import ScriptedEngine
     from rmr1_units import ROWS
@@ -31,7 +29,8 @@ JUDGES = """
     WRONG = [row.get("wrong", str) for row in read_rows(ROWS)]
 
     class Judge(ScriptedEngine, frozen=True, kw_only=True):
-        needs_backbone: ClassVar[bool] = False
+        def own_backbone(self):
+            return Backbone(name=self.name, model="")
 
     def expert(request):
         text = request.messages[-1].content
