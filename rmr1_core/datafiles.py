@@ -207,7 +207,9 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     import pyarrow.parquet
 
     try:
-        batches = pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=_PARQUET_ROWS)
+        # what is buffered ahead stays in memory until the file's end
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+        batches = file.iter_batches(batch_size=_PARQUET_ROWS)
         number = 0
         for batch in batches:
             for values in batch.to_pylist():
