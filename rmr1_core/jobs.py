@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -94,15 +94,14 @@ def follow(events: Path, ended: Callable[[], bool]) -> Iterator[Mapping[str, Any
     Raises:
         BadInput: a line is no JSON object; it names the row.
     """
-    seen: list[bytes] = []
+    seen = _Seen(events)
     while True:
         over = ended()
-        for line in _new_lines(events, seen):
-            seen.append(line)
+        for row, line in seen.new_lines():
             try:
                 yield msgspec.json.decode(line, type=dict[str, Any])
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise BadInput(events, str(error), row=len(seen)) from None
+                raise BadInput(events, str(error), row=row) from None
         if over:
             return
         time.sleep(POLL_SECONDS)
@@ -180,20 +179,35 @@ def _in_quotes(text: str) -> str:
     return re.sub(r'([\\"$`}])', r"\\\1", text)
 
 
-def _new_lines(path: Path, seen: list[bytes]) -> list[bytes]:
-    """The whole lines that follow those seen; `seen` loses what was cut off."""
-    if not path.exists():
-        return []
-    with path.open("rb") as file:
-        last = seen[-1] if seen else b""
-        position = sum(map(len, seen))
-        file.seek(position - len(last))
-        if file.read(len(last)) != last:
-            file.seek(0)
-            same = takewhile(lambda pair: pair[0] == pair[1], zip(seen, file, strict=False))
-            del seen[sum(1 for _ in same) :]
-            file.seek(sum(map(len, seen)))
-        return [line for line in file if line.endswith(b"\n")]
+class _Seen:
+    """The whole lines of a file that were seen. A look costs what is new, however many they are."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def new_lines(self) -> Iterator[tuple[int, bytes]]:
+        """What follows them, with its row from 1; those that were cut off are forgotten first."""
+        if not self._path.exists():
+            return iter(())
+        with self._path.open("rb") as file:
+            last = self._lines[-1] if self._lines else b""
+            file.seek(self._size - len(last))
+            if file.read(len(last)) != last:
+                self._forget_cut(file)
+            new = [line for line in file if line.endswith(b"\n")]  # all at once, or it is cut again
+        first = len(self._lines) + 1
+        self._lines += new
+        self._size += sum(map(len, new))
+        return enumerate(new, start=first)
+
+    def _forget_cut(self, file: BinaryIO) -> None:
+        file.seek(0)
+        pairs = zip(self._lines, file, strict=False)
+        del self._lines[sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) :]
+        self._size = sum(map(len, self._lines))
+        file.seek(self._size)
 
 
 def _tail(log: Path, since: int, size: int = 65536) -> list[str]:

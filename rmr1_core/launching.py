@@ -64,12 +64,12 @@ class Steps:
         step = event["step"]
         if self._known.get(step) == event:
             return False
-        earlier = {n: e for n, e in self._known.items() if n < step}
-        if len(earlier) < len(self._known):
-            jsonl.write(self._path, earlier.values())
+        if step <= next(reversed(self._known), step - 1):  # the last one known
+            self._known = {n: e for n, e in self._known.items() if n < step}
+            jsonl.write(self._path, self._known.values())
         with jsonl.Appender(self._path) as file:
             file.append(event)
-        self._known = {**earlier, step: event}
+        self._known[step] = event
         return True
 
 
