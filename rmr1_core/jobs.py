@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,8 +28,14 @@ FULL_DISK_BYTES = 65536
 SHELLS_SIGNAL = 128
 """What a shell adds to the number of the signal that ended a program."""
 _EXCEPTION = re.compile(r"^([A-Za-z_][\w.]*)?(Error|Exception|Interrupt|Exit|Failed|Warning)\b")
-_WRAPPER = re.compile(r"^([\w.]*\.)?(ChildFailedError|CalledProcessError|SignalException)\b")
-"""What a program says of another that it started, or that stopped it: not the true error."""
+_CONSEQUENCE = re.compile(
+    r"^([\w.]*\.)?(ChildFailedError|CalledProcessError|SignalException|DistBackendError"
+    r"|DistNetworkError|\w*Warning)\b|.*Connection (closed by|reset by) peer"
+)
+"""What a program says of another that it started, that stopped it, or that left it alone in the
+middle of their work; and a warning: hardly the true error."""
+_IGNORED = "Exception ignored "
+"""Python's words before an exception that ended nothing, often of objects at a program's end."""
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _SPEAKER = re.compile(r"^(\[rank\d+\]:|\([\w .:]*pid=[^)]*\)) ?")
 """torch and Ray put in front of a line who says it."""
@@ -108,9 +114,9 @@ def follow(events: Path, ended: Callable[[], bool]) -> Iterator[Mapping[str, Any
 
 
 def last_error(log: Path, returncode: int, *, since: int = 0) -> str:
-    """Why a process failed: its last exception (that of a program that only says that another one
-    failed counts for less), else its last line, in what the log holds from byte `since` on. What
-    was killed from outside did not fail by itself."""
+    """Why a process failed: its last exception (a consequence of another's failure counts for
+    less), else its last line, in what the log holds from byte `since` on. What was killed from
+    outside did not fail by itself."""
     killed = -returncode if returncode < 0 else returncode - SHELLS_SIGNAL
     killed = killed if killed in signal.valid_signals() else 0
     if killed == signal.SIGKILL:
@@ -118,13 +124,25 @@ def last_error(log: Path, returncode: int, *, since: int = 0) -> str:
     if log.parent.is_dir() and shutil.disk_usage(log.parent).free < FULL_DISK_BYTES:
         return f"no space left for {log.parent}"  # nor for a traceback that says so
     lines = _tail(log, since)
-    errors = [line for line in lines if _EXCEPTION.match(line)]
-    true = [line for line in errors if not _WRAPPER.match(line)]
+    errors = list(_exceptions(lines))
     if errors:
+        true = [line for line in errors if not _CONSEQUENCE.match(line)]
         return (true or errors)[-1]
     if killed:
         return f"killed by {signal.Signals(killed).name}"
     return lines[-1] if lines else f"exit code {returncode}, and nothing in its log"
+
+
+def _exceptions(lines: Iterable[str]) -> Iterator[str]:
+    """The lines that name an exception, but for those that Python ignored."""
+    ignored = False
+    for line in lines:
+        if line.startswith(_IGNORED):
+            ignored = True
+        elif _EXCEPTION.match(line):
+            if not ignored:
+                yield line
+            ignored = False
 
 
 class Heartbeat:

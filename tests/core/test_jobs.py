@@ -277,6 +277,23 @@ def test_the_error_of_what_failed_counts_and_not_that_of_who_started_it(tmp_path
     assert said(tmp_path, *lines[1:]) == lines[-1]
 
 
+def test_who_was_left_alone_by_what_failed_does_not_count(tmp_path: Path) -> None:
+    gloo = "RuntimeError: [gloo/transport/tcp/pair.cc:553] Connection closed by peer [127.0.0.1]"
+    nccl = "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:3, remote"
+    for consequence in (f"[rank0]: {gloo}", f"[rank0]: {nccl}", "FutureWarning: `device` is old"):
+        assert said(tmp_path, "[rank1]: ValueError: true", consequence) == "ValueError: true"
+    assert said(tmp_path, gloo, "bye") == gloo
+
+
+def test_an_exception_that_python_ignored_ended_nothing(tmp_path: Path) -> None:
+    raised = "class A:\n    def __del__(self): raise AttributeError('at the end')\n"
+    script = f"{raised}a = A()\nraise ValueError('true')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    (tmp_path / "log").write_bytes(done.stderr)
+    assert b"AttributeError: at the end" in done.stderr
+    assert jobs.last_error(tmp_path / "log", 1) == "ValueError: true"
+
+
 def test_an_error_that_ray_passes_on_is_found(tmp_path: Path) -> None:
     line = "\x1b[36m(TaskRunner pid=31, ip=10.0.0.2)\x1b[0m KeyError: 'reward'"
     assert said(tmp_path, line, "bye") == "KeyError: 'reward'"
