@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from rmr1_openrlhf.inside import reporting
@@ -92,6 +93,13 @@ def test_tokens_are_counted_step_by_step(events):
         model.hook(None, (), {"attention_mask": torch.ones(1, count)})
         reporter._step(count, measured(1.0))
     assert [line["tokens"] for line in lines(events)[1:]] == [3, 5]
+
+
+def test_a_loss_that_is_no_number_is_null_so_that_the_line_can_be_read(events):
+    reporter, _ = begun(events)
+    reporter._step(1, {**measured(float("nan")), "grad_norm": float("inf")})
+    step = msgspec.json.decode(events.read_text().splitlines()[-1])
+    assert (step["step"], step["loss"], step["grad_norm"], step["lr"]) == (1, None, None, 1e-3)
 
 
 def test_the_end_says_what_was_spent_and_marks_the_result_as_whole(events, tmp_path):

@@ -1,13 +1,15 @@
 """A line of JSON per step, from the one method that OpenRLHF calls after each.
 
 `SFTTrainer.save_logs_and_checkpoints` gets the step's number and what was measured; it goes on as
-before. Tokens are counted by a hook of the forward pass. Nothing of what is trained changes.
+before. Tokens are counted by a hook of the forward pass. Nothing of what is trained changes. JSON
+has no word for a loss that is no number: that is null.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import resource
 import time
@@ -121,8 +123,9 @@ class Reporter:
         }
 
     def _append(self, event: Mapping[str, Any]) -> None:
+        finite = {name: value if _is_told(value) else None for name, value in event.items()}
         with self._events.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
 
 
 def until(events: Path, step: int) -> Iterator[dict[str, Any]]:
@@ -144,6 +147,10 @@ def replace(events: Path, kept: list[dict[str, Any]]) -> None:
     aside = events.with_name(f"{events.name}.part")
     aside.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
     aside.rename(events)
+
+
+def _is_told(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _cpu() -> float:
