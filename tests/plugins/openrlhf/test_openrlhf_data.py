@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from shutil import copytree
 
+import msgspec
 import pytest
 from openrlhf_stages import row, write_rows
 
@@ -103,6 +104,26 @@ def test_a_template_that_drops_thoughts_is_replaced_by_one_that_agrees(make_task
     assert prompt.endswith("<think>\n")
     whole = rows.as_text(tokenizer, example.prompt + example.answer, asked=False)
     assert whole == prompt + row(0, words=1).completion + "<|im_end|>"
+
+
+def test_one_row_whose_answer_would_be_changed_is_enough_for_a_template_that_agrees(
+    make_task, rows, tmp_path, tiny_folder
+):
+    """A template that drops thoughts and adds nothing agrees with rows that have none."""
+    model = copytree(tiny_folder, tmp_path / "forgetful")
+    template = model / "chat_template.jinja"
+    dropping = template.read_text().replace(
+        "message['content']", "message['content'].split('</think>')[-1]"
+    )
+    assert dropping != template.read_text()
+    template.write_text(dropping)
+    task = make_task(model=str(model))
+    plain = [
+        msgspec.structs.replace(r, completion=r.completion.split("</think> ")[-1]) for r in rows
+    ]
+    write_rows(Path(task.data), [*plain[:5], rows[5]])
+    convert(task)
+    assert (task_folder(task) / places.TEMPLATE).exists()
 
 
 def test_rows_are_counted_as_they_will_be_read(make_task, capsys):

@@ -27,18 +27,18 @@ def run(model: str, source: str, output: str, max_length: str) -> int:
     first = next(rows.read(Path(source)), None)
     if first is None:
         raise ValueError(f"{source} holds no examples")
-    template = rows.agreeing(tokenizer, first)
-    if template:
-        (folder / places.TEMPLATE).write_text(template, encoding="utf-8")
-        print("the model's chat template changes answers; training uses one that does not")
     show(tokenizer, first)
     aside = target.with_name(f"{target.name}.part")
-    kept = left = 0
+    kept, left, template = 0, 0, ""
     with aside.open("w", encoding="utf-8") as file:
         for example, fits in _fitting(tokenizer, Path(source), int(max_length)):
             kept, left = kept + fits, left + (not fits)
             if fits:
+                template = template or rows.agreeing(tokenizer, example)
                 file.write(json.dumps(as_read(example), ensure_ascii=False) + "\n")
+    if template:  # one row is enough: the template that agrees suits them all
+        (folder / places.TEMPLATE).write_text(template, encoding="utf-8")
+        print("the model's chat template changes answers; training uses one that does not")
     if left:
         print(f"left out: {left} of {kept + left} examples, over {max_length} tokens")
     if not kept:
