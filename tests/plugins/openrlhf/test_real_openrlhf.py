@@ -135,6 +135,20 @@ def test_two_processes_share_the_work(start, make_task):
     assert weights(task)
 
 
+def test_an_adapter_is_merged_into_the_model_that_it_was_trained_for(start, make_task):
+    from safetensors.torch import load_file
+
+    task = make_task()
+    trainer = msgspec.structs.replace(SMALL, epochs=1, save_every=-1, extra={"ds.lora.rank": 4})
+    list(start(trainer.plan(task)))
+    before, after = load_file(Path(task.model) / "model.safetensors"), weights(task)
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not before[name].to(after[name].dtype).equal(after[name])]
+    assert any("q_proj" in name for name in changed)
+    assert not any("norm" in name for name in changed)
+    assert {path.name for path in Path(task.output).glob("trained*")} == {places.FINISHED}
+
+
 def test_a_flag_that_is_none_stops_the_job_before_it_starts(start, make_task):
     task = make_task()
     trainer = msgspec.structs.replace(SMALL, extra={"train.max_epoch": 3})

@@ -26,13 +26,14 @@ def run(model: str, output: str) -> int:
     if not checkpoint.exists():
         if not (folder / places.FINISHED).exists():
             raise RuntimeError(f"{trained} is not whole; train again")
+        whole = trained
         if (trained / "adapter_config.json").exists():
-            merge(model, trained)
-        check(trained)
-        restore(model, trained)
-        readable(trained)
-        trained.rename(checkpoint)
-    for left in (places.RESUME, places.CACHE):
+            whole = merge(model, trained)
+        check(whole)
+        restore(model, whole)
+        readable(whole)
+        whole.rename(checkpoint)
+    for left in (places.RESUME, places.CACHE, places.TRAINED):
         shutil.rmtree(folder / left, ignore_errors=True)
     return 0
 
@@ -69,8 +70,9 @@ def restore(model: str, folder: Path) -> None:
     AutoTokenizer.from_pretrained(model).save_pretrained(folder)
 
 
-def merge(model: str, folder: Path) -> None:
-    """Replace an adapter (LoRA) by the whole model with the adapter in it."""
+def merge(model: str, folder: Path) -> Path:
+    """The whole model with an adapter (LoRA) in it, in a folder beside the adapter's, which stays
+    until the model is in its place."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -80,8 +82,7 @@ def merge(model: str, folder: Path) -> None:
     aside = folder.with_name(f"{folder.name}.merged")
     shutil.rmtree(aside, ignore_errors=True)
     merged.save_pretrained(aside)
-    shutil.rmtree(folder)
-    aside.rename(folder)
+    return aside
 
 
 def readable(folder: Path) -> None:
