@@ -164,7 +164,11 @@ class RewardFunction(Component, frozen=True, kw_only=True):
 
 
 class Trainer(Component, frozen=True, kw_only=True):
-    """Turns a stage into a job. The component's fields are its training options."""
+    """Turns a stage into a job. The component's fields are its training options.
+
+    With the objective "sft", the loss is on a row's completion and the token that ends it, and on
+    nothing else; before these are the very tokens that evaluation asks with.
+    """
 
     objective: Literal["sft", "rl"]
 

@@ -35,6 +35,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         "vocabulary": len(tokenizer),
         "embeddings": config.get_text_config().vocab_size,
         "context": getattr(config.get_text_config(), "max_position_embeddings", 0),
+        "end": tokenizer.eos_token or "",
     }
 
 
@@ -43,20 +44,20 @@ def _row(tokenizer: Any, messages: list[dict[str, str]], completion: str) -> dic
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     direct = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True)
     bos = tokenizer.bos_token_id
-    whole = text
+    trained = templated = ""
     if completion:
+        trained = completion + (tokenizer.eos_token or "")
         answer = {"role": "assistant", "content": completion}
-        whole = tokenizer.apply_chat_template([*messages, answer], tokenize=False)
-    trained = whole[len(text) :] if whole.startswith(text) else ""
+        templated = tokenizer.apply_chat_template([*messages, answer], tokenize=False)
+    whole = tokenizer(text + trained, add_special_tokens=False)["input_ids"]
     return {
         "prompt": text,
         "trained": trained,
         "prompt_tokens": len(ids),
-        "trained_tokens": len(tokenizer(trained, add_special_tokens=False)["input_ids"]),
+        "trained_tokens": len(whole) - len(ids),
         "bos": sum(token == bos for token in ids) if bos is not None else 0,
         "agrees": list(getattr(direct, "input_ids", direct)) == ids,
-        "begins_with_prompt": whole.startswith(text),
-        "holds_completion": completion.strip() in trained,
+        "templated": not completion or templated.rstrip("\n") == (text + trained).rstrip("\n"),
     }
 
 

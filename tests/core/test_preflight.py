@@ -247,8 +247,7 @@ def test_the_trained_part_of_a_row_is_marked() -> None:
         trained_tokens=2,
         bos=0,
         agrees=True,
-        begins_with_prompt=True,
-        holds_completion=True,
+        templated=True,
     )
     assert row_text(row) == "<user>which?<judge>▶A<end>◀"
 

@@ -21,8 +21,7 @@ ROW = SeenRow(
     trained_tokens=10,
     bos=1,
     agrees=True,
-    begins_with_prompt=True,
-    holds_completion=True,
+    templated=True,
 )
 
 
@@ -31,7 +30,7 @@ def row(**changes: Any) -> SeenRow:
 
 
 def checks(*rows: SeenRow, sft: bool = True, limits: Limits | None = None, **changes: Any) -> Any:
-    found = Probed(rows=rows, vocabulary=500, embeddings=512, context=100)
+    found = Probed(rows=rows, vocabulary=500, embeddings=512, context=100, end="<end>")
     found = msgspec.structs.replace(found, **changes)
     return {check.name: check for check in token_checks(found, limits or Limits(), sft=sft)}
 
@@ -40,7 +39,11 @@ def test_rows_that_a_model_sees_as_it_should_pass() -> None:
     assert list(checks(ROW, row(prompt_tokens=50)).values()) == [
         Check(name="template", ok=True, detail="template and tokenizer agree on 2"),
         Check(name="begin of text", ok=True, detail="one"),
-        Check(name="loss mask", ok=True, detail="on 10 of the first row's 40 tokens, the answer's"),
+        Check(
+            name="loss mask",
+            ok=True,
+            detail="on 10 of the first row's 40 tokens, the answer and <end>",
+        ),
         Check(name="lengths", ok=True, detail="40 to 60 tokens"),
         Check(name="vocabulary", ok=True, detail="500 tokens, 512 embeddings"),
     ]
@@ -55,8 +58,6 @@ def test_reinforcement_has_no_loss_mask() -> None:
     [
         ({"agrees": False}, "template", "row 2 gets other tokens as a text"),
         ({"bos": 2}, "begin of text", "a prompt has 2"),
-        ({"begins_with_prompt": False}, "loss mask", "row 2: the template changes the prompt"),
-        ({"holds_completion": False}, "loss mask", "row 2: the template leaves out a part"),
     ],
 )
 def test_a_row_that_would_be_trained_wrongly_is_named(
@@ -64,6 +65,19 @@ def test_a_row_that_would_be_trained_wrongly_is_named(
 ) -> None:
     check = checks(ROW, row(**changed))[name]
     assert (check.ok, check.detail.startswith(detail)) == (False, True), check
+
+
+def test_a_template_that_changes_answers_is_named_and_stops_nothing() -> None:
+    check = checks(ROW, row(templated=False))["loss mask"]
+    assert check.ok
+    assert check.detail.endswith(
+        "; its chat template would change answers, and does not write them here"
+    )
+
+
+def test_a_tokenizer_that_cannot_end_an_answer_is_refused() -> None:
+    check = checks(ROW, end="")["loss mask"]
+    assert (check.ok, check.detail) == (False, "the tokenizer has no token that ends an answer")
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_refused() -> None:
@@ -127,7 +141,8 @@ def test_a_real_tokenizer_is_asked_about_real_rows(
     assert (found.error, found.crash) == ("", "")
     (seen,) = found.rows
     assert MADE.messages[0].content in seen.prompt
-    assert MADE.completion in seen.trained
+    assert seen.trained == f"{MADE.completion}<|im_end|>"
+    assert seen.templated
     assert {check.ok for check in token_checks(found, Limits(), sft=True)} == {True}
 
 

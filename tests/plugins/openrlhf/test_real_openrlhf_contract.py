@@ -14,6 +14,7 @@ import pytest
 from openrlhf_stages import TRAINER, stage_task
 
 from rmr1_core.lookup import resolve, resolve_recipe
+from rmr1_core.tokens import probe
 from rmr1_openrlhf.checks import checks
 from rmr1_openrlhf.inside import data, keys, places, rows
 from rmr1_openrlhf.trainer import RELEASE, START
@@ -96,6 +97,10 @@ def test_loss_is_on_the_answer_alone_and_tokens_are_those_of_evaluation(
         answer = tokenizer.decode(ids[len(asked) :])
         assert answer == example.answer[0]["content"] + tokenizer.eos_token
         assert "assistant" not in answer
+    seen = probe(str(model), "main", request.getfixturevalue("rows"), None)
+    assert seen is not None
+    shown = [(row.prompt_tokens, row.trained_tokens) for row in seen.rows]
+    assert shown == [(len(ids) - len(loss), len(loss)) for ids, loss in found]  # as --check says
 
 
 def test_packed_rows_stay_apart_under_sdpa_and_steps_are_told_where_they_were(
