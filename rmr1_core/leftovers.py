@@ -19,16 +19,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-VARIABLE = "RMR1_JOB"
+VARIABLE, FOLDER = "RMR1_JOB", "RMR1_JOB_FOLDER"
+_READABLE = {"SPT_NOENV": "1"}
+"""Programs that rename themselves, as vLLM's do, write over what /proc says of their environment,
+unless this is set (setproctitle)."""
 GRACE_SECONDS = 3.0
 PROCESSES = Path("/proc")
 
 
 @contextmanager
-def swept() -> Iterator[Mapping[str, str]]:
-    """Variables for a job's processes; those of its descendants that still run when the block ends
-    are ended, and when this process is killed within the block, too."""
-    marker = uuid.uuid4().hex
+def swept(folder: Path) -> Iterator[Mapping[str, str]]:
+    """Variables for the processes of a job in this folder; those of its descendants that still run
+    when the block ends are ended, and when this process is killed within the block, too.
+
+    What an earlier attempt in the folder has left, or is just ending, is ended first.
+    """
+    here = f"{FOLDER}={folder.absolute()}"
+    sweep(here)
+    marker = f"{VARIABLE}={uuid.uuid4().hex}"
     guard = subprocess.Popen(
         [sys.executable, "-S", "-E", __file__, marker],
         stdin=subprocess.PIPE,
@@ -37,7 +45,7 @@ def swept() -> Iterator[Mapping[str, str]]:
         start_new_session=True,  # Ctrl-C is not for it
     )
     try:
-        yield {VARIABLE: marker}
+        yield {**_READABLE, **dict(entry.split("=", 1) for entry in (marker, here))}
     finally:
         sweep(marker)
         guard.kill()
@@ -47,7 +55,8 @@ def swept() -> Iterator[Mapping[str, str]]:
 
 
 def sweep(marker: str) -> None:
-    """End all processes that inherited this marker: politely first, later by force."""
+    """End all processes that inherited this variable ("NAME=value"): politely first, later by
+    force."""
     deadline = time.monotonic() + GRACE_SECONDS
     told: set[int] = set()
     while found := marked(marker):
@@ -63,8 +72,8 @@ def sweep(marker: str) -> None:
 
 
 def marked(marker: str) -> list[int]:
-    """The ids of all live processes that inherited this marker, but for this one."""
-    wanted = f"{VARIABLE}={marker}".encode()
+    """The ids of all live processes that inherited this variable, but for this one."""
+    wanted = os.fsencode(marker)
     numbers = [int(entry.name) for entry in PROCESSES.glob("[0-9]*") if entry.name.isdigit()]
     return [n for n in numbers if n != os.getpid() and wanted in _environment(n)]
 

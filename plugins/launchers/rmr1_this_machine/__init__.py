@@ -30,7 +30,10 @@ class LocalLauncher(Launcher, frozen=True, kw_only=True):
         before = log.stat().st_size if log.exists() else 0
         heartbeat = Heartbeat(job, self)
         command = ["/bin/sh", str(script(job))]
-        with swept() as marked, running(command, env={**marked, **_rendezvous(job)}, log=log) as it:
+        with (
+            swept(log.parent) as marked,
+            running(command, env={**marked, **_rendezvous(job)}, log=log) as it,
+        ):
 
             def ended() -> bool:
                 heartbeat.look()

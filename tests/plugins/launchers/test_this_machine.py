@@ -183,6 +183,23 @@ def test_all_of_a_job_ends_when_rmr1_is_killed(tmp_path: Path, number: int) -> N
     wait_until(lambda: is_gone(work) and is_gone(daemon))
 
 
+def test_the_end_of_an_attempt_that_was_killed_is_waited_for(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    """One that saves something when it is told to end, while rmr1 goes on already."""
+    slow = "import signal; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), os._exit(0)))\n"
+    script = WORK + slow + "print(os.getpid(), flush=True); time.sleep(120)\n"
+    argv = [sys.executable, "-c", RUN, str(tmp_path), str(Path(__file__).parent), script]
+    log = tmp_path / "log"
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as rmr1:
+        wait_until(lambda: log.exists() and log.read_text().endswith("\n"))
+        os.kill(rmr1.pid, signal.SIGKILL)
+    state = f"pathlib.Path('/proc/{int(log.read_text())}/stat')"
+    lives = f"{state}.exists() and ') Z' not in {state}.read_text()"
+    list(launcher.run(job(tmp_path, WORK + LEAVE + f"print('lives' if {lives} else 'ended')\n")))
+    assert log.read_text().split()[1] == "ended"
+
+
 def test_another_jobs_processes_are_left_alone(launcher: Launcher, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
