@@ -22,41 +22,57 @@ if TYPE_CHECKING:
 COUNT_SECONDS = 600.0
 ASK_SECONDS = 60.0
 _TOLD = "told:"
+NOT_ESTIMATED = ("ds.lora.rank", "ds.load_in_4bit", "ds.ring_attn_size", "ds.tensor_parallel_size")
+"""Flags in `extra` under which the formulas of `memory` do not hold."""
+_LATER = "known once the rows are written: rmr1 run --dry-run, then --resume last --check"
 
 
 def checks(trainer: OpenRlhfSft, task: TrainingTask) -> Iterator[Check]:
     """Batches, data, lengths, memory, disk, and the flags as the installed release takes them."""
     shape = shape_of(task.model)
-    gpus = gpu_memory()
     yield batches(trainer)
     yield steps_of(trainer, Path(task.data))
     yield context(trainer, shape)
     yield lengths(trainer, task)
-    yield memory(trainer, shape, gpus)
-    yield offload(trainer, shape, machine_memory())
-    yield disk(trainer, shape, Path(task.output))
+    changed = [name for name in NOT_ESTIMATED if trainer.extra.get(name)]
+    if changed:
+        told = f"not estimated: {', '.join(changed)} changes what is needed"
+        yield Check(name="memory and disk", ok=None, detail=told)
+    else:
+        here = runs_here(task)
+        yield memory(trainer, shape, gpu_memory() if here else None)
+        yield offload(trainer, shape, machine_memory() if here else None)
+        yield disk(trainer, shape, Path(task.output))
     yield flags(trainer, task)
+
+
+def runs_here(task: TrainingTask) -> bool:
+    """Whether it will train on this machine, and not on one that a scheduler chooses."""
+    return task.recipe.launcher.name.rpartition("/")[2] == "local"
 
 
 def batches(trainer: OpenRlhfSft) -> Check:
     """Whether a batch divides evenly: rows per pass, times passes, times ranks."""
-    at_once = trainer.micro_batch_size * trainer.ranks
+    name, shared = "batch size", 1
+    for flag in ("ds.ring_attn_size", "ds.tensor_parallel_size"):
+        shared *= int(trainer.extra.get(flag, 1))
+    ranks, left = divmod(trainer.ranks, shared)
+    if left or not ranks:
+        detail = f"{trainer.ranks} ranks are no multiple of the {shared} that share a row"
+        return Check(name=name, ok=False, detail=detail)
+    at_once = trainer.micro_batch_size * ranks
     passes, rest = divmod(trainer.batch_size, at_once)
-    told = (
-        f"batch_size {trainer.batch_size} = micro_batch_size {trainer.micro_batch_size} x "
-        f"{passes} passes x {trainer.ranks} ranks"
-    )
-    problem = (
-        f"batch_size {trainer.batch_size} is no multiple of micro_batch_size "
-        f"{trainer.micro_batch_size} x {trainer.ranks} ranks = {at_once}"
-    )
-    return _check("batch size", [problem] if rest or not passes else [], told)
+    rows = f"micro_batch_size {trainer.micro_batch_size}"
+    each = f"{ranks} ranks" if shared == 1 else f"{ranks} groups of {shared} ranks"
+    told = f"batch_size {trainer.batch_size} = {rows} x {passes} passes x {each}"
+    problem = f"batch_size {trainer.batch_size} is no multiple of {rows} x {each} = {at_once}"
+    return _check(name, [problem] if rest or not passes else [], told)
 
 
 def steps_of(trainer: OpenRlhfSft, rows: Path) -> Check:
     """Whether there is enough data for one step."""
     if not rows.exists():
-        return Check(name="steps", ok=None, detail=f"{rows} is not there yet")
+        return Check(name="steps", ok=None, detail=_LATER)
     with rows.open("rb") as lines:
         count = sum(1 for _ in lines)
     steps = count * trainer.epochs // trainer.batch_size
@@ -79,7 +95,7 @@ def lengths(trainer: OpenRlhfSft, task: TrainingTask) -> Check:
     """How many rows are too long, as the model's own tokenizer counts them."""
     name, rows = "row lengths", Path(task.data)
     if not rows.exists():
-        return Check(name=name, ok=None, detail=f"{rows} is not there yet")
+        return Check(name=name, ok=None, detail=_LATER)
     told = _inside(["lengths", task.model, task.data], COUNT_SECONDS)
     try:
         found = msgspec.json.decode(told, type=list[int])
@@ -94,33 +110,40 @@ def lengths(trainer: OpenRlhfSft, task: TrainingTask) -> Check:
     return Check(name=name, ok=longer < len(found), detail=detail)
 
 
-def memory(trainer: OpenRlhfSft, shape: Shape | None, gpus: Sequence[float]) -> Check:
-    """Whether the smallest GPU holds what the formulas of `memory` say. `gpus` are in GiB."""
+def memory(trainer: OpenRlhfSft, shape: Shape | None, gpus: Sequence[float] | None) -> Check:
+    """Whether there are enough GPUs, and the smallest holds what the formulas of `memory` say.
+    `gpus` are in GiB; None where they are not to be seen from here."""
     name = "GPU memory"
-    if shape is None:
-        return Check(name=name, ok=None, detail="the model's size is not known here")
-    wanted = need(trainer, shape).gpu / GIB
-    told = f"{shape.parameters / 1e9:.3g} B parameters need {wanted:.1f} GiB on each GPU"
     if not trainer.gpus_per_node:
         return Check(name=name, ok=True, detail="gpus_per_node is 0: a CPU trains")
-    if not gpus:
-        return Check(name=name, ok=None, detail=f"{told}; there is no GPU here to compare")
     wrong = []
-    if len(gpus) < trainer.gpus_per_node:
+    if gpus is not None and len(gpus) < trainer.gpus_per_node:
         wrong.append(f"gpus_per_node is {trainer.gpus_per_node}, and there are {len(gpus)} here")
+    if shape is None:
+        detail = "; ".join(wrong) or "the model's size is not known here"
+        return Check(name=name, ok=False if wrong else None, detail=detail)
+    wanted = need(trainer, shape).gpu / GIB
+    told = f"{shape.parameters / 1e9:.3g} B parameters need {wanted:.1f} GiB on each GPU"
+    if gpus is None:
+        return Check(name=name, ok=None, detail=f"{told}; those that will train are not seen here")
+    if not gpus:
+        return _check(name, wrong, "")
     if wanted > min(gpus):
         advice = "take more GPUs, a higher zero_stage, adam_offload or a smaller max_length"
         wrong.append(f"{told}, and there are {min(gpus):.0f}; {advice}")
     return _check(name, wrong, f"{told}, of {min(gpus):.0f}")
 
 
-def offload(trainer: OpenRlhfSft, shape: Shape | None, total: float) -> Check:
+def offload(trainer: OpenRlhfSft, shape: Shape | None, total: float | None) -> Check:
     """Whether a machine of `total` bytes of memory holds what is kept out of the GPUs."""
     name = "memory"
     if shape is None:
         return Check(name=name, ok=None, detail="the model's size is not known here")
     wanted = need(trainer, shape).node
-    told = f"{wanted / GIB:.1f} GiB of Adam's states in each node's {total / GIB:.0f} GiB"
+    told = f"{wanted / GIB:.1f} GiB of Adam's states in each node's"
+    if total is None:
+        return Check(name=name, ok=None, detail=f"{told} memory, which is not known here")
+    told = f"{told} {total / GIB:.0f} GiB"
     return _check(name, [f"{told}; take more nodes"] if wanted > total else [], told)
 
 

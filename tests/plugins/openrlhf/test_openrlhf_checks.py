@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from openrlhf_stages import TRAINER, stage_task
 
-from rmr1_core import Check
+from rmr1_core import Check, Ref
 from rmr1_openrlhf import checks, memory
 from rmr1_openrlhf.memory import GIB, Shape, need, shape_of
 from rmr1_openrlhf.trainer import OpenRlhfSft
@@ -97,9 +97,41 @@ def test_fewer_gpus_than_asked_for_are_refused(qwen):
     assert found.detail == "gpus_per_node is 8, and there are 1 here"
 
 
-def test_without_a_gpu_to_compare_nothing_is_claimed(qwen):
-    assert checks.memory(TRAINER, qwen, []).ok is None
+def test_no_gpu_where_some_are_asked_for_is_refused(qwen):
+    for shape in (qwen, None):
+        found = checks.memory(TRAINER, shape, [])
+        assert (found.ok, found.detail) == (False, "gpus_per_node is 8, and there are 0 here")
     assert checks.memory(changed(gpus_per_node=0), qwen, []).ok
+
+
+def test_of_gpus_that_a_scheduler_chooses_nothing_is_claimed(qwen):
+    found = checks.memory(TRAINER, qwen, None)
+    assert found.ok is None
+    assert "need 30.5 GiB on each GPU; those that will train are not seen here" in found.detail
+    assert checks.offload(TRAINER, qwen, None).ok is None
+
+
+@pytest.mark.parametrize(("launcher", "ok"), [("local", False), ("slurm", None), ("ray", None)])
+def test_only_a_job_of_this_machine_is_held_against_this_machine(
+    make_task, monkeypatch, launcher, ok
+):
+    monkeypatch.setenv("RMR1_ENVIRONMENTS", "/no/such/folder")
+    monkeypatch.setenv("PATH", "/no/such/folder")  # where there is no nvidia-smi
+    task = make_task()
+    recipe = msgspec.structs.replace(task.recipe, launcher=Ref(name=launcher))
+    found = by_name(TRAINER.checks(msgspec.structs.replace(task, recipe=recipe)))
+    assert found["GPU memory"].ok is ok
+
+
+def test_flags_that_change_what_is_needed_leave_it_unknown(make_task, monkeypatch):
+    monkeypatch.setenv("RMR1_ENVIRONMENTS", "/no/such/folder")
+    found = by_name(changed(extra={"ds.lora.rank": 64}).checks(make_task()))
+    assert found["memory and disk"] == Check(
+        name="memory and disk",
+        ok=None,
+        detail="not estimated: ds.lora.rank changes what is needed",
+    )
+    assert "GPU memory" not in found
 
 
 def test_too_little_memory_for_offloading_is_refused(qwen):
@@ -117,6 +149,16 @@ def test_a_batch_is_rows_times_passes_times_ranks():
         "batch_size 128 is no multiple of micro_batch_size 3 x 8 ranks = 24"
     )
     assert checks.batches(changed(batch_size=4)).ok is False
+
+
+def test_ranks_that_share_rows_count_once_in_a_batch():
+    shared = {"ds.ring_attn_size": 2, "ds.tensor_parallel_size": 2}
+    assert checks.batches(changed(extra=shared)).detail == (
+        "batch_size 128 = micro_batch_size 1 x 64 passes x 2 groups of 4 ranks"
+    )
+    assert checks.batches(changed(extra={"ds.ring_attn_size": 3})).detail == (
+        "8 ranks are no multiple of the 3 that share a row"
+    )
 
 
 def test_rows_for_less_than_a_step_are_refused(make_task):
