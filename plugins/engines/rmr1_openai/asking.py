@@ -34,7 +34,7 @@ from rmr1_openai.failures import (
     refused_key,
     unconnected,
 )
-from rmr1_openai.limits import Budget
+from rmr1_openai.limits import Rates
 from rmr1_openai.secret import Secret
 
 _CONNECT_SECONDS = 20.0
@@ -82,8 +82,7 @@ class Asker:
         clients = [await self._stack.enter_async_context(self._client(url)) for url in urls]
         endpoints = [Endpoint(url, client) for url, client in zip(urls, clients, strict=True)]
         self._endpoints = Endpoints(endpoints)
-        self._requests = Budget(self._engine.requests_per_minute)
-        self._tokens = Budget(self._engine.tokens_per_minute)
+        self._rates = Rates(self._engine.requests_per_minute, self._engine.tokens_per_minute)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -105,7 +104,9 @@ class Asker:
         course = _Course(_now(), request.sampling.max_new_tokens)
         prompt = "\n".join(m.content for m in request.messages) if self._endpoints.several else ""
         while True:
-            endpoint = await self._endpoints.choose(prompt)
+            endpoint = await self._rates.passed(
+                _tokens_in(request) + course.limit, lambda: self._endpoints.choose(prompt)
+            )
             try:
                 outcome = await self._attempt(endpoint, request, course.limit)
             finally:
@@ -144,7 +145,7 @@ class Asker:
     async def _attempt(
         self, endpoint: Endpoint, request: Request, limit: int
     ) -> Completion | Failure:
-        estimate, field = await self._budgeted(request, limit), self._field
+        field, booked = self._field, _tokens_in(request) + limit
         try:
             async with asyncio.timeout(self._engine.timeout_seconds):
                 body = body_of(self._engine, self._model, request, limit, field)
@@ -159,7 +160,7 @@ class Asker:
             answer = answers.completion_of(response.content, asked)
         except openai.APIStatusError as error:
             endpoint.heard(_now())
-            self._tokens.give_back(estimate)
+            self._rates.correct(booked, 0)
             return await self._meaning(endpoint, Problem.of(error, self._secret), field)
         except TimeoutError:
             seconds = self._engine.timeout_seconds
@@ -170,19 +171,10 @@ class Asker:
             endpoint.heard(_now())
             return Again(f"a malformed answer: {self._secret.hide(str(error))[:300]}", lost=True)
         endpoint.heard(_now())
-        self._tokens.give_back(estimate - answer.prompt_tokens - answer.completion_tokens)
+        used = answer.prompt_tokens or _tokens_in(request)
+        self._rates.correct(booked, used + (answer.completion_tokens or _tokens(answer.text)))
         hidden = self._secret.hide_in_answer(answer.text)
         return answer if hidden is answer.text else msgspec.structs.replace(answer, text=hidden)
-
-    async def _budgeted(self, request: Request, limit: int) -> float:
-        """Wait for the rate limits; the tokens that were taken from theirs."""
-        await self._requests.take(1)
-        if not self._engine.tokens_per_minute:
-            return 0.0
-        letters = sum(len(message.content) for message in request.messages)
-        estimate = letters / _LETTERS_PER_TOKEN + limit
-        await self._tokens.take(estimate)
-        return estimate
 
     async def _wait(self, endpoint: Endpoint, again: Again, retries: int) -> None:
         """Wait before the next attempt, and let the URL rest where it is in trouble."""
@@ -230,6 +222,15 @@ class Asker:
 
 def _nothing(reason: Any) -> Completion:
     return Completion(text="", finish_reason=reason, prompt_tokens=0, completion_tokens=0)
+
+
+def _tokens_in(request: Request) -> float:
+    """About how many tokens a prompt has."""
+    return sum(_tokens(message.content) for message in request.messages)
+
+
+def _tokens(text: str) -> float:
+    return len(text) / _LETTERS_PER_TOKEN
 
 
 def _now() -> float:

@@ -7,9 +7,38 @@ found takes back what was asked for and not used, which is most of an answer's t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+Chosen = TypeVar("Chosen")
 _SECONDS = 60.0
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.001, 0.25
+
+
+class Rates:
+    """The limits of requests and of tokens, with one gate for both.
+
+    Requests pass it one by one, and the last step is to choose where to ask. So nothing piles up,
+    to be sent at once, while another one waits for tokens or for a server that rests.
+    """
+
+    def __init__(self, requests_per_minute: int, tokens_per_minute: int) -> None:
+        self._requests, self._tokens = Budget(requests_per_minute), Budget(tokens_per_minute)
+        self._limited = bool(requests_per_minute or tokens_per_minute)
+        self._gate = asyncio.Lock()
+
+    async def passed(self, tokens: float, choose: Callable[[], Awaitable[Chosen]]) -> Chosen:
+        """What is chosen when a request of so many tokens may be sent."""
+        if not self._limited:
+            return await choose()
+        async with self._gate:
+            await self._tokens.take(tokens)
+            await self._requests.take(1)
+            return await choose()
+
+    def correct(self, booked: float, used: float) -> None:
+        """A request that was booked with so many tokens used so many."""
+        self._tokens.give_back(booked - used)
 
 
 class Budget:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from itertools import pairwise
 from typing import Any
 
-from openai_endpoint import Reply, ask, chat, request
+from openai_endpoint import Reply, ask, chat, failure, request
 
-from rmr1_openai.limits import Budget
+from rmr1_openai.limits import Budget, Rates
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -90,3 +91,40 @@ def test_limits_are_heeded_and_corrected_by_what_was_used(serve: Any) -> None:
     asked = [request(n, max_new_tokens=8192) for n in range(10)]
     limits = {"tokens_per_minute": 100_000, "requests_per_minute": 60_000, "max_concurrency": 1}
     assert len(ask(endpoint.url, requests=asked, **limits)) == 10
+
+
+def test_what_waits_for_tokens_saves_up_no_requests() -> None:
+    """A request of a minute's tokens is followed by small ones at their own rate, not at once."""
+
+    async def large_then_small() -> None:
+        rates, sent = Rates(60, 6000), []
+
+        async def send() -> None:
+            sent.append(asyncio.get_running_loop().time())
+
+        await asyncio.gather(*(rates.passed(tokens, send) for tokens in [6000, *[1] * 60]))
+        assert all(later - earlier >= 0.9 for earlier, later in pairwise(sent[1:]))
+
+    seconds(large_then_small())
+
+
+def test_what_a_server_does_not_count_is_estimated(serve: Any) -> None:
+    """Else a limit of tokens would be none, where the server counts nothing."""
+    endpoint = serve(lambda *_: Reply(chat("y" * 4000, usage=None)))
+    asked = [request(n, text=f"{n}" + "x" * 399, max_new_tokens=1000) for n in range(4)]
+    ask(endpoint.url, requests=asked, tokens_per_minute=120_000, max_concurrency=1)
+    first, *_, last = (seen.at for seen in endpoint.asked)
+    assert last - first >= (3 * 1100 - 2000) / 2000
+
+
+def test_a_server_that_wants_to_rest_gets_nothing_that_waited_for_the_limit(serve: Any) -> None:
+    def script(_: Any, number: int) -> Reply:
+        busy = len(endpoint.asked) == 1 and not number
+        return Reply(failure("busy"), 429, {"retry-after-ms": "1500"}) if busy else Reply(chat())
+
+    endpoint = serve(script)
+    asked = [request(n) for n in range(2)]
+    answers = ask(endpoint.url, requests=asked, requests_per_minute=60)
+    first, *others = (seen.at for seen in endpoint.asked)
+    assert len(answers) == len(others) == 2
+    assert all(at - first >= 1.4 for at in others)
