@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rmr1_core.pipeline import Pipeline, Planned
+from rmr1_core.pipeline import Pipeline
 from rmr1_core.preflight import Part, Preflight
 from rmr1_core.tokens import SeenRow
 from rmr1_core.values import Check, Job, Ref
@@ -22,13 +22,17 @@ TRAINED = ("▶", "◀")
 STATES = {True: "ok", False: "NOT OK", None: "unknown"}
 
 
-def plan_rows(pipeline: Pipeline) -> Iterator[tuple[str, str, str, str, str]]:
-    """A line per stage: its name, its trainer, its data, where it runs, what was chosen."""
+def plan_lines(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+    """For each stage: its name, trainer, data and place; and what was chosen of its options."""
     for planned in pipeline.planned():
         stage = planned.stage
-        data = f"{_named(stage.dataset)}, {stage.split}"
         where = place(planned.job, pipeline.recipe.launcher.name)
-        yield stage.name, stage.trainer.name, data, where, _settings(planned)
+        data = f"{_named(stage.dataset)}, split {stage.split}"
+        chosen = stage.trainer.options.items()
+        yield (
+            f"{stage.name}: {stage.trainer.name} on {data}; {where}",
+            ", ".join(f"{name}={_plain(value)}" for name, value in chosen),
+        )
 
 
 def place(job: Job, launcher: str) -> str:
@@ -41,10 +45,9 @@ def place(job: Job, launcher: str) -> str:
 
 def print_plan(pipelines: Sequence[Pipeline]) -> None:
     """Print on standard error what each recipe resolved to."""
-    from rmr1_core.show import table_of
+    from rich.padding import Padding
 
     out = errors()
-    columns = ("stage", "trainer", "data", "where", "set")
     for pipeline in pipelines:
         recipe = pipeline.recipe
         judged = ", ".join(ref.name for ref in recipe.benchmarks) or "nothing"
@@ -53,7 +56,10 @@ def print_plan(pipelines: Sequence[Pipeline]) -> None:
             f"reward {_named(recipe.reward)}, seed {recipe.seed}; "
             f"judged on {judged} by {recipe.engine.name}"
         )
-        out.print(table_of(columns, plan_rows(pipeline)))
+        for stage, chosen in plan_lines(pipeline):
+            out.print(stage)
+            if chosen:
+                out.print(Padding(chosen, (0, 0, 0, 4)))
 
 
 def check_rows(part: Part) -> Iterator[tuple[str, str, str]]:
@@ -115,11 +121,6 @@ def errors() -> Console:
 def _named(ref: Ref) -> str:
     options = ", ".join(f"{name}={_plain(value)}" for name, value in ref.options.items())
     return f"{ref.name} ({options})" if options else ref.name
-
-
-def _settings(planned: Planned) -> str:
-    options = planned.stage.trainer.options
-    return ", ".join(f"{name} {_plain(value)}" for name, value in options.items())
 
 
 def _plain(value: object) -> str:

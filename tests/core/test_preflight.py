@@ -204,6 +204,18 @@ def test_what_a_run_resolved_to_is_told_before_it_starts(run: Callable[..., Any]
 # words
 
 
+def test_a_plan_has_no_word_cut_in_a_narrow_terminal(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    setting = 'stages.first.trainer.options={"fail_while": "/a/long/path", "wait_while": "/b"}'
+    _, _, err = run("--dry-run", "--set", setting, "--set", "stages.first.trainer.name=checked")
+    assert max(map(len, err.splitlines()[1:-1])) <= 80
+    words = " ".join(err.split())
+    assert "first: checked on rows, split train; local fail_while=/a/long/path, wait_while" in words
+
+
 def test_a_check_is_a_line() -> None:
     states = [(True, "ok"), (False, "NOT OK"), (None, "unknown")]
     checks = tuple(Check(name=word, ok=ok, detail="so") for ok, word in states)
