@@ -78,6 +78,7 @@ def choose(name: str | None, wanted: Wanted = ANY) -> Recipe:
     A recipe that is named is taken for another backbone, too.
 
     Raises:
+        UnknownName: there is no such recipe, trainer or dataset.
         UsageError: none fits, or several do.
     """
     if name is not None:
@@ -91,6 +92,9 @@ def choose(name: str | None, wanted: Wanted = ANY) -> Recipe:
                 "--set stages.STAGE.trainer.name=NAME or --set stages.STAGE.dataset.name=NAME"
             )
         return recipe
+    for kind, typed in (("trainer", wanted.trainer), ("dataset", wanted.dataset)):
+        if typed:
+            lookup.resolve(kind, typed)  # which names the nearest, where there is none
     known: list[Recipe] = [offer.component for offer in plugins().offers("recipe")]
     fitting = [recipe for recipe in known if wanted.fits(recipe)]
     defaults = [recipe for recipe in fitting if recipe.default]
@@ -110,15 +114,16 @@ def _as_typed(backbone: str, recipe: Recipe) -> Ref:
 
 
 def _no_recipe(known: Iterable[Recipe], wanted: Wanted) -> str:
-    """That none fits, and one that would but for its backbone."""
+    """That none fits, and those that would but for their backbone."""
     if not str(wanted):
         return "no recipe is the default one; see: rmr1 list recipes"
     elsewhere = msgspec.structs.replace(wanted, backbone="")
     others = [recipe.name for recipe in known if str(elsewhere) and elsewhere.fits(recipe)]
     if wanted.backbone and others:
+        lookup.resolve("backbone", wanted.backbone)
         return (
-            f"no recipe is for {wanted}; take one that is for another backbone: "
-            f"rmr1 run --recipe {others[0]} --backbone {wanted.backbone}"
+            f"no recipe is for {wanted}; take one that is for another backbone "
+            f"({', '.join(others)}), with: rmr1 run --recipe NAME --backbone {wanted.backbone}"
         )
     return f"no recipe is for {wanted}; see: rmr1 list recipes"
 

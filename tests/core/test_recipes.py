@@ -129,9 +129,29 @@ def test_a_recipe_is_chosen_by_its_dataset() -> None:
 
 
 @pytest.mark.usefixtures("sample")
-def test_a_backbone_without_a_recipe_is_shown_one_to_take() -> None:
-    with pytest.raises(UsageError, match="rmr1 run --recipe sample --backbone org/model"):
+def test_a_backbone_without_a_recipe_is_shown_which_to_take() -> None:
+    with pytest.raises(UsageError) as error:
         recipes.choose(None, Wanted(backbone="org/model", trainer="echo"))
+    assert str(error.value) == (
+        "no recipe is for org/model and echo; take one that is for another backbone (sample), "
+        "with: rmr1 run --recipe NAME --backbone org/model"
+    )
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        (Wanted(trainer="ehco"), "no trainer named 'ehco'; did you mean 'echo'"),
+        (Wanted(dataset="rosw"), "no dataset named 'rosw'; did you mean 'rows'"),
+        (Wanted(backbone="nobdy", trainer="echo"), "no backbone named 'nobdy'; did you mean"),
+    ],
+)
+def test_a_name_that_is_none_is_told_from_a_recipe_that_is_not_there(
+    wanted: Wanted, problem: str
+) -> None:
+    with pytest.raises(UnknownName, match=problem):
+        recipes.choose(None, wanted)
 
 
 @pytest.mark.usefixtures("sample")
