@@ -22,10 +22,10 @@ from rmr1_core.errors import UsageError
 @click.command(
     epilog="\b\nExamples:\n"
     "  rmr1 run                                  the embedded recipe, on this machine's CPU\n"
-    "  rmr1 run --backbone qwen14b --trainer verl-grpo --dry-run\n"
-    "  rmr1 run --backbone qwen14b --trainer verl-grpo --check\n"
     "  rmr1 run --smoke                          the same in less than a minute\n"
     "  rmr1 run --ablations --seed 1             and what the paper asks of it\n"
+    "  rmr1 run --backbone qwen14b --trainer verl-grpo --check\n"
+    "  rmr1 run --backbone qwen14b --trainer verl-grpo --dry-run\n"
     "  rmr1 run --recipe my.toml --set seed=3 --dry-run\n"
     "  rmr1 run --resume last"
 )
