@@ -95,10 +95,7 @@ class VllmSession(EngineSession):
         """Nobody waits any more: the worker may be gone, or the caller has seen enough."""
         numbers = tuple(self._waiting)
         self._waiting.clear()
-        try:
-            self._worker.say([wire.Forget(numbers=numbers)])
-        except EngineFailed:
-            return  # said already, or of no interest to somebody who left
+        self._worker.say([wire.Forget(numbers=numbers)])
 
 
 @contextmanager

@@ -32,21 +32,16 @@ class Worker:
         self._process, self._in, self._out = process, process.stdin, process.stdout
         self.log, self.since = log, since
         self._begun = b""
+        self._parting: wire.Refused | wire.Failed | None = None
         self._poll = select.poll()
         self._poll.register(self._out, select.POLLIN)
 
     def say(self, messages: Iterable[wire.ToWorker]) -> None:
-        """Send messages, all at once.
-
-        Raises:
-            EngineFailed: it is gone.
-        """
+        """Send messages, all at once. That it is gone is heard later, after its last answers."""
         lines = b"".join(wire.encode(message) + b"\n" for message in messages)
-        try:
+        with suppress(BrokenPipeError):
             self._in.write(lines)
             self._in.flush()
-        except BrokenPipeError:
-            self._last_words()
 
     def hear(self, *, patient: bool = True) -> list[wire.FromWorker]:
         """What it said since; when patient, at least one message.
@@ -55,6 +50,8 @@ class Worker:
             UsageError: what was given cannot work. EngineFailed: it is gone.
         """
         while True:
+            if self._parting:
+                self._part(self._parting)
             # looked at before: what it said in its last moments is still read
             gone = self._process.poll() is not None
             said = self._read() if self._poll.poll(0 if gone else POLL_MILLISECONDS) else None
@@ -82,17 +79,17 @@ class Worker:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 self._keep(line)
                 continue
-            if isinstance(message, wire.Refused):
-                raise UsageError(message.why)
-            if isinstance(message, wire.Failed):
-                self._fail(self._cause(message.why))
-            said.append(message)
+            if isinstance(message, wire.Refused | wire.Failed):
+                self._parting = message
+            else:
+                said.append(message)
         return said
 
-    def _last_words(self) -> None:
-        """Hear why it went; it may have said so."""
-        while True:
-            self.hear()
+    def _part(self, message: wire.Refused | wire.Failed) -> None:
+        """Its last word, after all else that it said."""
+        if isinstance(message, wire.Refused):
+            raise UsageError(message.why)
+        self._fail(self._cause(message.why))
 
     def _end(self) -> None:
         with suppress(subprocess.TimeoutExpired):
