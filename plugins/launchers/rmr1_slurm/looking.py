@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rmr1_core import Check
+from rmr1_core.errors import UsageError
 from rmr1_core.processes import ask
 
 if TYPE_CHECKING:
@@ -60,6 +61,24 @@ def look(job: str) -> Look:
         return Look(state=GONE)
     last = errors.strip().splitlines()[-1:] or [f"squeue ended with exit code {returncode}"]
     return Look(state=UNREACHABLE, reason=last[0])
+
+
+def number_of(name: str) -> str:
+    """The number of the job that has this name; "" where there is none.
+
+    Raises:
+        UsageError: Slurm does not answer.
+    """
+    asked = ["squeue", "--noheader", "--states=all", f"--name={name}", "--format=%i"]
+    returncode, output, errors = ask(asked, timeout=_SECONDS)
+    if returncode != 0:
+        last = errors.strip().splitlines()[-1:] or [f"exit code {returncode}"]
+        raise UsageError(
+            f"Slurm does not say whether it has job {name} already ({last[0]}); when squeue "
+            "answers again, go on with: rmr1 run --resume"
+        )
+    found = re.match(r"\d+", output.strip())
+    return found[0] if found else ""
 
 
 def end(job: str, state: str) -> Look:

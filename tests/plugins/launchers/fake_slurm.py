@@ -7,6 +7,7 @@ from pathlib import Path
 
 SBATCH = """#!/bin/sh
 echo "sbatch $*" >>{folder}/calls
+[ -f {folder}/interrupts ] && kill -INT $PPID && /bin/sleep 0.3
 if [ -f {folder}/refusal ]; then /bin/cat {folder}/refusal >&2; exit 1; fi
 [ -f {folder}/output ] && /bin/cat {folder}/output >>"$(/bin/cat {folder}/log)"
 read -r number <{folder}/number
@@ -15,6 +16,10 @@ echo "$number;cluster"
 """
 SQUEUE = """#!/bin/sh
 echo "squeue $*" >>{folder}/calls
+case "$*" in *--name=*)
+  [ -f {folder}/named ] && /bin/cat {folder}/named
+  exit 0 ;;
+esac
 read -r count <{folder}/count
 [ -f {folder}/state.$((count + 1)) ] && count=$((count + 1))
 echo $count >{folder}/count
@@ -72,6 +77,14 @@ class FakeSlurm:
 
     def refuses(self, words: str) -> None:
         (self.folder / "refusal").write_text(f"sbatch: error: {words}\n")
+
+    def knows_by_name(self, number: str) -> None:
+        """A job that nobody was told the number of."""
+        (self.folder / "named").write_text(number + "\n")
+
+    def interrupts(self) -> None:
+        """Somebody types Ctrl-C while a job is being submitted."""
+        (self.folder / "interrupts").touch()
 
     def calls(self, program: str) -> list[str]:
         """What a program was asked, each time."""

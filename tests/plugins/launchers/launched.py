@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,10 @@ def is_gone(pid: int) -> bool:
     except FileNotFoundError:
         return True
     return state == "Z"
+
+
+def fill(folder: Path) -> None:
+    """Leave no room in a small file system."""
+    with suppress(OSError), (folder / "filling").open("ab", 0) as file:
+        while True:
+            file.write(bytes(512))

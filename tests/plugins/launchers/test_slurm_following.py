@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_slurm import FakeSlurm
-from launched import job, written
+from launched import fill, job, written
 
 from rmr1_core import Job, Launcher
 from rmr1_core.errors import JobFailed, UsageError
@@ -44,14 +45,23 @@ def work(tmp_path: Path) -> Job:
 def left(work: Job, number: str = "40", **more: Any) -> Path:
     """What an interrupted run left."""
     record = Path(work.log).with_name("slurm.json")
-    record.write_text(json.dumps({"job": number, "since": 0, **more}))
+    record.write_text(json.dumps({"name": "rmr1-work-1", "job": number, "since": 0, **more}))
     return record
+
+
+def recorded(work: Job) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(work.log).with_name("slurm.json").read_text())
+    return found
 
 
 def test_a_job_is_submitted_and_its_events_are_told(slurm: FakeSlurm, work: Job) -> None:
     slurm.states(WAITS, RUNS, DONE)
     assert [event["step"] for event in launcher().run(work)] == [0, 1, 2]
-    assert slurm.calls("sbatch") == [f"--parsable {Path(work.log).with_name('sbatch.sh')}"]
+    [call] = slurm.calls("sbatch")
+    pattern = r"--parsable --job-name=rmr1-work-[0-9a-f]{8} (.*)"
+    asked = re.fullmatch(pattern, call)
+    assert asked
+    assert asked[1] == str(Path(work.log).with_name("sbatch.sh"))
     assert all("--jobs=41" in call for call in slurm.calls("squeue"))
     assert slurm.calls("scancel") == []
 
@@ -68,6 +78,15 @@ def test_what_it_waits_for_and_where_it_runs_is_said_once(
         "work: Slurm job 41 waits (Priority), expected to start at 2026-01-01T00:00:00",
         "work: Slurm job 41 runs on n[1-2]",
     ]
+
+
+def test_a_job_that_is_held_says_how_to_let_it_go(
+    slurm: FakeSlurm, work: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slurm.states("PENDING|launch failed requeued held|(null)|N/A", DONE)
+    list(launcher().run(work))
+    words = "waits (launch failed requeued held); let it start with: scontrol release 41"
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -226,6 +245,68 @@ def test_a_job_that_is_still_being_cancelled_is_waited_for(slurm: FakeSlurm, wor
     slurm.states("COMPLETING|None|n1|N/A", RUNS, DONE)
     list(launcher().run(work))
     assert "--dependency=afterany:40" in slurm.calls("sbatch")[0]
+    assert slurm.calls("scancel") == ["40"], "the first one may not have got through"
+
+
+def test_leaving_while_it_is_submitted_cancels_what_was_submitted(
+    slurm: FakeSlurm, work: Job
+) -> None:
+    slurm.interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        list(launcher().run(work))
+    assert slurm.calls("scancel") == ["41"]
+    assert recorded(work)["cancelled"]
+
+
+def test_leaving_while_it_is_submitted_can_leave_it(slurm: FakeSlurm, work: Job) -> None:
+    slurm.interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        list(launcher(on_interrupt="leave").run(work))
+    assert slurm.calls("scancel") == []
+    assert recorded(work)["job"] == "41"
+
+
+def test_a_run_that_was_killed_while_it_submitted_finds_its_job(
+    slurm: FakeSlurm, work: Job
+) -> None:
+    left(work, "")
+    slurm.knows_by_name("40")
+    slurm.states(RUNS, RUNS, DONE)
+    assert len(list(launcher().run(work))) == 3
+    assert slurm.calls("sbatch") == []
+    assert "--name=rmr1-work-1" in slurm.calls("squeue")[0]
+    assert "--jobs=40" in slurm.calls("squeue")[1]
+
+
+def test_a_run_that_was_killed_before_slurm_had_the_job_submits_it(
+    slurm: FakeSlurm, work: Job
+) -> None:
+    left(work, "")
+    assert len(list(launcher().run(work))) == 3
+    assert len(slurm.calls("sbatch")) == 1
+
+
+def test_a_job_that_slurm_took_although_sbatch_failed_is_followed(
+    slurm: FakeSlurm, work: Job
+) -> None:
+    slurm.refuses("Batch job submission failed: Socket timed out on send/recv operation")
+    slurm.knows_by_name("47")
+    slurm.states(RUNS, DONE)
+    assert len(list(launcher().run(work))) == 3
+    assert len(slurm.calls("sbatch")) == 1
+
+
+def test_a_job_is_cancelled_on_a_full_disk_too(small_disk: Path, slurm: FakeSlurm) -> None:
+    work = written(launcher(), job(small_disk))
+    (small_disk / "events").write_text('{"step": 0}\n')
+    slurm.states(RUNS)
+    events = launcher().run(work)
+    next(events)
+    fill(small_disk)
+    with pytest.raises(OSError, match="No space left"), (small_disk / "more").open("ab", 0) as file:
+        file.write(bytes(4096))
+    events.close()  # type: ignore[attr-defined]
+    assert slurm.calls("scancel") == ["41"]
 
 
 def test_a_job_that_is_silent_for_too_long_is_cancelled(slurm: FakeSlurm, work: Job) -> None:
