@@ -35,6 +35,7 @@ from rmr1_openai.failures import (
     unconnected,
 )
 from rmr1_openai.limits import Rates
+from rmr1_openai.pricing import Account
 from rmr1_openai.secret import Secret
 
 _CONNECT_SECONDS = 20.0
@@ -47,13 +48,11 @@ Result = Completion | RequestFailed | EngineFailed
 
 
 class Asked(NamedTuple):
-    """How a request ended. `retries` were made, and `lost` of its attempts may be charged though
-    nothing came back."""
+    """How a request ended, and after how many retries."""
 
     request: Request
     result: Result
     retries: int = 0
-    lost: int = 0
 
 
 class _Course:
@@ -61,15 +60,16 @@ class _Course:
 
     def __init__(self, began: float, limit: int) -> None:
         self.began, self.limit = began, limit
-        self.retries = self.lost = self.shortenings = 0
+        self.retries = self.shortenings = 0
         self.refused: set[str] = set()
 
 
 class Asker:
     """Asks an engine's base URLs; an asynchronous context manager that closes its connections."""
 
-    def __init__(self, engine: OpenAIEngine, model: str, secret: Secret) -> None:
+    def __init__(self, engine: OpenAIEngine, model: str, secret: Secret, account: Account) -> None:
         self._engine, self._model, self._secret = engine, model, secret
+        self._account = account
         self._field: str = engine.token_limit
         if engine.token_limit == "auto":
             self._field = "max_tokens"
@@ -111,14 +111,16 @@ class Asker:
                 outcome = await self._attempt(endpoint, request, course.limit)
             finally:
                 endpoint.under_way -= 1
-            result = self._settled(outcome, course)
+            result = self._settled(outcome, request, course)
             if result is not None:
-                return Asked(request, result, course.retries, course.lost)
+                return Asked(request, result, course.retries)
             if isinstance(outcome, Again):
                 await self._wait(endpoint, outcome, course.retries)
                 course.retries += 1
 
-    def _settled(self, outcome: Completion | Failure, course: _Course) -> Result | None:
+    def _settled(
+        self, outcome: Completion | Failure, request: Request, course: _Course
+    ) -> Result | None:
         """What an attempt settles; None where another one follows."""
         result: Result | None = None
         match outcome:
@@ -135,9 +137,12 @@ class Asker:
             case Withheld():
                 result = _nothing("length")
             case Again():
-                course.lost += outcome.lost
+                affordable = not outcome.lost or self._account.lost(request)
                 if course.retries >= self._engine.max_retries:
                     result = self._given_up(outcome, course.began)
+                elif not affordable:
+                    why = f"{outcome.why}, and asking again may cost more than --max-cost allows"
+                    result = RequestFailed(error=why)
             case _:
                 result = outcome
         return result

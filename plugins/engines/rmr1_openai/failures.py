@@ -25,6 +25,8 @@ _MOST_NAMES = 20
 _UNREACHED = ("ClientConnector", "ConnectionTimeout")
 """What the names of aiohttp's errors begin with that come before anything is sent."""
 _AGAIN = (408, 409, 425, 429)
+_LEFT_BEHIND = (504, 524)
+"""A gateway waits no longer; what is behind it may write on, and charge for it."""
 _CONTEXT = re.compile(
     r"maximum context length|context_length_exceeded|context (length|window|size)|"
     r"at most \d+ completion tokens|(prompt|input) is too long|too many (input )?tokens|"
@@ -121,7 +123,7 @@ def meaning(problem: Problem, field: str) -> Failure:
         busy = status in (429, 503) and (
             after is not None or status == HTTPStatus.TOO_MANY_REQUESTS
         )
-        return Again(said, after, busy=busy)
+        return Again(said, after, busy=busy, lost=status in _LEFT_BEHIND)
     if "content_filter" in problem.code:
         return Withheld()
     if _CONTEXT.search(words):

@@ -6,6 +6,7 @@ case fit the limit. The worst case is a token for every byte of the prompt and t
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -77,48 +78,57 @@ def _read(path: Path) -> dict[str, Price]:
 
 
 class Account:
-    """What was spent and what is promised, in US dollars."""
+    """What was spent and what is promised, in US dollars. Two threads may use it."""
 
     def __init__(self, price: Price | None, limit: float) -> None:
         self._price, self.limit = price, limit
         self.spent = self.uncertain = 0.0
         self._promised: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def admits(self, request: Request) -> bool:
         """Promise the request's worst case, if the limit allows it."""
         if not self.limit or self._price is None:
             return True
         worst = self._price.worst(request)
-        promised = sum(self._promised.values())
-        if self.spent + self.uncertain + promised + worst > self.limit:
-            return False
-        self._promised[request.id] = worst
+        with self._lock:
+            if self._committed() + worst > self.limit:
+                return False
+            self._promised[request.id] = worst
         return True
 
-    def settle(
-        self, request: Request, completion: Completion | None, lost: int
-    ) -> Completion | None:
+    def lost(self, request: Request) -> bool:
+        """An attempt ended without an answer; whether another one may be sent.
+
+        The lost one may be charged all the same, so it counts against the limit at its worst case.
+        """
+        with self._lock:
+            self.uncertain += self._promised.get(request.id, 0.0)
+            return not self.limit or self._committed() <= self.limit
+
+    def settle(self, request: Request, completion: Completion | None) -> Completion | None:
         """Book what a request really cost, and give its answer with its cost.
 
-        `lost` attempts ended without an answer, and may be charged all the same: they count against
-        the limit at their worst case. So does an answer whose server does not count tokens.
+        An answer whose server does not count tokens counts against the limit at its worst case.
         """
         if self._price is None:
             return completion
-        worst = self._promised.pop(request.id, 0.0)
-        self.uncertain += lost * worst
-        if completion is None:
-            return None
-        cost = self._price.of(completion)
-        self.spent += cost
-        if completion.text and not completion.completion_tokens:
-            self.uncertain += worst
-        return msgspec.structs.replace(completion, cost=cost)
+        cost = self._price.of(completion) if completion else 0.0
+        with self._lock:
+            worst = self._promised.pop(request.id, 0.0)
+            self.spent += cost
+            if completion and completion.text and not completion.completion_tokens:
+                self.uncertain += worst
+        return msgspec.structs.replace(completion, cost=cost) if completion else None
 
     def abandon(self) -> None:
         """What is still promised was cancelled, and may be charged all the same."""
-        self.uncertain += sum(self._promised.values())
-        self._promised.clear()
+        with self._lock:
+            self.uncertain += sum(self._promised.values())
+            self._promised.clear()
+
+    def _committed(self) -> float:
+        return self.spent + self.uncertain + sum(self._promised.values())
 
     def exhausted(self, request: Request) -> str:
         """Why this request is not sent, and what to type."""

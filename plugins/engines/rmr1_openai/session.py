@@ -64,7 +64,7 @@ class OpenAISession(EngineSession):
         """
         waiting = _Waiting(iter(requests), self._account)
         try:
-            with _Loop(Asker(self._engine, self._model, self._secret)) as loop:
+            with _Loop(Asker(self._engine, self._model, self._secret, self._account)) as loop:
                 yield from self._answers(waiting, loop)
         finally:
             self._account.abandon()
@@ -87,7 +87,7 @@ class OpenAISession(EngineSession):
     def _answer(self, asked: Asked) -> Answer | None:
         self._counts["retries"] += asked.retries
         completion = asked.result if isinstance(asked.result, Completion) else None
-        completion = self._account.settle(asked.request, completion, asked.lost)
+        completion = self._account.settle(asked.request, completion)
         if completion is not None:
             self._counts["in"] += completion.prompt_tokens
             self._counts["cached"] += completion.cached_tokens

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai_endpoint import Asked, Endpoint, Reply, ask, chat, engine_at, request
+from openai_endpoint import Asked, Endpoint, Reply, ask, chat, engine_at, failure, request
 
 from rmr1_core import Completion
 from rmr1_core.errors import BadInput, EngineFailed, UsageError
@@ -99,6 +99,27 @@ def test_an_answer_that_was_lost_counts_at_its_worst(serve: Serve, prices: str) 
         ask(endpoint.url, requests=[request(n) for n in range(50)], prices=prices, max_cost=1.0)
 
 
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [(Reply(chat("x" * 100), cut=True), "the connection was dropped"),
+     (Reply(b"{"), "a malformed answer: it is not JSON"),
+     (Reply(failure("too late"), 504), "too late (504)")],
+)  # fmt: skip
+def test_what_is_lost_is_asked_again_only_while_there_is_money(
+    serve: Serve, prices: str, reply: Reply, why: str
+) -> None:
+    """Every attempt that ends in the middle may have been charged."""
+    endpoint = serve(lambda *_: reply._replace(delay=0.01))
+    limits = {"prices": prices, "max_cost": 1.0, "max_concurrency": 4, "max_retries": 20}
+    answers, error = ask_until_broke(endpoint.url, **limits)
+    worst = price_of(prices, "judge", needed=True).worst(request())  # type: ignore[union-attr]
+    assert 0.8 < len(endpoint.bodies) * worst <= 1.0
+    assert {answer.result.error for answer in answers} == {
+        f"{why}, and asking again may cost more than --max-cost allows"
+    }
+    assert error.startswith("$0.00 are spent and perhaps $")
+
+
 def test_what_was_cancelled_is_held_against_the_limit(serve: Serve, prices: str) -> None:
     endpoint = serve(lambda *_: Reply(chat(), delay=0.02))
     engine = engine_at(endpoint.url, prices=prices, max_cost=1.0, max_concurrency=3)
@@ -119,19 +140,20 @@ def test_an_answer_without_counts_is_held_against_the_limit(serve: Serve, prices
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=30), st.floats(0.01, 2))
 def test_an_account_never_promises_more_than_it_has(done: Any, limit: float) -> None:
-    """Counted are answers within their limit; attempts that were lost are a guess on top."""
-    account, waiting, guessed = Account(Price(input=1000, output=2000), limit), [], 0.0
+    """Not with answers within their limit, and attempts that were lost only as often as allowed."""
+    price = Price(input=1000, output=2000)
+    account, waiting = Account(price, limit), []
     for number, (written, lost) in enumerate(done):
         asked = request(number)
         if account.admits(asked):
             waiting.append((asked, completion(20, written), lost))
         elif waiting:
-            account.settle(*waiting.pop())
-        guessed = max(guessed, account.uncertain)
-        assert account.spent <= limit
-    account.abandon()
-    if not guessed:
+            asked, answer, losses = waiting.pop()
+            goes_on = all(account.lost(asked) for _ in range(losses))
+            account.settle(asked, answer if goes_on else None)
         assert account.spent + account.uncertain <= limit + 1e-9
+    account.abandon()
+    assert account.spent + account.uncertain <= limit + 1e-9
 
 
 def test_a_limit_without_a_price_says_what_to_write(prices: str) -> None:
