@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rmr1_core import Job
+from rmr1_core import Job, jsonl
 from rmr1_core.errors import JobFailed, Rmr1Error, UsageError
 from rmr1_core.jobs import Heartbeat, follow, last_error, script
 from rmr1_ray.cluster import Cluster, Refused, Silent, Status
@@ -138,18 +138,23 @@ def _submit(cluster: Cluster, launcher: RayLauncher, job: Job) -> Submission:
     since = log.stat().st_size if log.exists() else 0
     submission = Submission(job=f"rmr1-{uuid.uuid4().hex[:12]}", since=since)
     variables = {name: os.environ[name] for name in launcher.variables if name in os.environ}
-    _record(job).write_bytes(msgspec.json.encode(submission) + b"\n")
-    cluster.submit(
-        {
-            "submission_id": submission.job,
-            "entrypoint": _entrypoint(job, submission),
-            "entrypoint_num_cpus": launcher.num_cpus,
-            "entrypoint_num_gpus": launcher.num_gpus,
-            "entrypoint_resources": dict(launcher.resources),
-            "runtime_env": {"env_vars": variables},
-            "metadata": {"name": job.name},
-        }
-    )
+    jsonl.write(_record(job), [submission])
+    asked = {
+        "submission_id": submission.job,
+        "entrypoint": _entrypoint(job, submission),
+        "entrypoint_num_cpus": launcher.num_cpus,
+        "entrypoint_num_gpus": launcher.num_gpus,
+        "entrypoint_resources": dict(launcher.resources),
+        "runtime_env": {"env_vars": variables},
+        "metadata": {"name": job.name},
+    }
+    try:
+        cluster.submit(asked)
+    except BaseException:  # it may have come through all the same
+        _record(job).unlink(missing_ok=True)
+        with suppress(Silent, Refused):
+            cluster.stop(submission.job)
+        raise
     _say(job, f"Ray job {submission.job} submitted to {cluster.address}")
     return submission
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +23,7 @@ class FakeRay:
         self.stopped: list[str] = []
         self.tokens: list[str | None] = []
         self.refusal: tuple[int, str] | None = None
+        self.interrupts = False  # Ctrl-C while a job is being submitted
         self.known: set[str] = set()
         self.logs = ""
         self.address = ""
@@ -32,6 +36,9 @@ class FakeRay:
             case "POST", "/api/jobs/":
                 self.submitted.append(json.loads(body))
                 self.known.add(self.submitted[-1]["submission_id"])
+                if self.interrupts:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.3)
                 return 200, {"submission_id": self.submitted[-1]["submission_id"]}
             case "GET", "/api/version":
                 return 200, {"ray_version": "2.60.0"}

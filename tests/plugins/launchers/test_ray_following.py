@@ -155,6 +155,14 @@ def test_leaving_early_stops_the_job(ray: FakeRay, work: Job) -> None:
     assert not record(work).exists()
 
 
+def test_leaving_while_it_is_submitted_stops_what_was_submitted(ray: FakeRay, work: Job) -> None:
+    ray.interrupts = True
+    with pytest.raises(KeyboardInterrupt):
+        list(launcher(ray).run(work))
+    assert ray.stopped == [ray.submitted[0]["submission_id"]]
+    assert not record(work).exists()
+
+
 def test_a_run_that_goes_on_joins_its_job(ray: FakeRay, work: Job) -> None:
     record(work).write_text(json.dumps({"job": "rmr1-before", "since": 0}))
     ray.known.add("rmr1-before")
