@@ -7,13 +7,26 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rmr1_verl.releases import key
+from rmr1_verl.releases import KEYS, key
 
 if TYPE_CHECKING:
     from rmr1_core import TrainingTask
     from rmr1_verl.trainer import VerlGrpo
 
 _PLAIN = re.compile(r"[A-Za-z_./@-][\w./@+%:-]*")
+_JOBS_OWN = (
+    "train_files",
+    "model",
+    "checkpoints",
+    "resume",
+    "reward_file",
+    "reward_name",
+    "reward_settings",
+    "manager_source",
+    "manager_file",
+    "manager_name",
+)
+"""What the job's other steps rely on, and has no option."""
 _WORDS = {"null", "true", "false", "nan", "inf"}
 
 
@@ -22,11 +35,39 @@ def overrides(trainer: VerlGrpo, task: TrainingTask, paths: Mapping[str, str]) -
 
     `paths` gives train_files, checkpoints, hydra_folder, reward_file, reward_settings and
     manager_file. What `extra` sets takes the place of ours.
+
+    Raises:
+        BadOption: `extra` sets what is an option, or what the job relies on.
     """
     settings = {key(name): value for name, value in _settings(trainer, task, paths).items()}
-    given = {name.lstrip("+~") for name in trainer.extra}
-    kept = {name: value for name, value in settings.items() if name.lstrip("+") not in given}
-    return tuple(_override(name, value) for name, value in {**kept, **trainer.extra}.items())
+    extra = _extra(trainer)
+    given = {_bare(name) for name in extra}
+    kept = {name: value for name, value in settings.items() if _bare(name) not in given}
+    return tuple(_override(name, value) for name, value in {**kept, **extra}.items())
+
+
+def _extra(trainer: VerlGrpo) -> dict[str, Any]:
+    """What `extra` sets, and with the loggers the one that our events are made from."""
+    from rmr1_core.errors import BadOption  # veRL's environment reads this module, without rmr1
+
+    ours = {_bare(key(word)): word for word in KEYS}
+    extra = dict(trainer.extra)
+    for name, value in trainer.extra.items():
+        word = ours.get(_bare(name), "")
+        if hasattr(trainer, word):
+            raise BadOption("trainer", trainer.name, f"extra {name!r} is the option {word!r}")
+        if word in _JOBS_OWN:
+            raise BadOption("trainer", trainer.name, f"extra {name!r} is set by the job itself")
+        if word == "loggers":
+            names = [value] if isinstance(value, str) else list(value or ())
+            del extra[name]
+            extra[key(word)] = [*names, *({"file"} - set(names))]
+    return extra
+
+
+def _bare(name: str) -> str:
+    """A setting's name without what Hydra is to do with it."""
+    return name.lstrip("+~")
 
 
 def _override(name: str, value: Any) -> str:
@@ -107,7 +148,7 @@ def _settings(trainer: VerlGrpo, task: TrainingTask, paths: Mapping[str, str]) -
         "save_every": trainer.save_every,
         "test_every": -1,
         "test_before": False,
-        "keep": trainer.keep_checkpoints,
+        "keep_checkpoints": None,  # all: we remove the older ones, later than veRL would
         "checkpoints": paths["checkpoints"],
         "resume": "auto",
         "loggers": ["console", "file"],

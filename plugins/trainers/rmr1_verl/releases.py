@@ -58,7 +58,7 @@ KEYS: Mapping[str, str] = {
     "save_every": "trainer.save_freq",
     "test_every": "trainer.test_freq",
     "test_before": "trainer.val_before_train",
-    "keep": "trainer.max_actor_ckpt_to_keep",
+    "keep_checkpoints": "trainer.max_actor_ckpt_to_keep",
     "checkpoints": "trainer.default_local_dir",
     "resume": "trainer.resume_mode",
     "loggers": "trainer.logger",

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from rmr1_core import Check, Job, Option, Step, Trainer, TrainingTask
+from rmr1_core.errors import UsageError
 from rmr1_verl import progress
 from rmr1_verl.overrides import overrides
 
@@ -77,7 +78,16 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
     ] = {}
 
     def plan(self, task: TrainingTask) -> Job:
-        """Check the settings, make the data, train, merge; each by a script of this plugin."""
+        """Check the settings, make the data, train, merge; each by a script of this plugin.
+
+        Raises:
+            UsageError: a budget of compute is given, or `extra` sets what is not its own.
+        """
+        if task.cpu_seconds is not None:
+            raise UsageError(
+                f"trainer {self.name!r} cannot end at a budget of compute; give the stage 'steps' "
+                "in the place of compute_of"
+            )
         output = Path(task.output)
         settings, reward = str(output / "settings.json"), str(output / "reward.json")
         rewarding = str(output / "rewarding.json")
@@ -142,6 +152,7 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
             "max_prompt_length": self.max_prompt_length,
             "epochs": self.epochs,
             "steps": self.steps,
+            "keep_checkpoints": self.keep_checkpoints,
             "start_minutes": self.start_minutes,
             "step_minutes": self.step_minutes,
         }

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 import pytest
+from verl_checkpoints import save_checkpoint
 
 from rmr1_core import Message, TrainingRow
 from rmr1_core.lookup import resolve
@@ -50,6 +51,7 @@ def settings(folder: Path, model: str, rows: list[TrainingRow], **changes: Any) 
         "max_prompt_length": 64,
         "epochs": 3,
         "steps": 0,
+        "keep_checkpoints": 1,
         "start_minutes": 1.0,
         "step_minutes": 1.0,
     }
@@ -120,8 +122,7 @@ def test_changed_data_is_made_anew(tmp_path: Path, model: str) -> None:
 def test_a_training_that_began_does_not_go_on_with_other_data(tmp_path: Path, model: str) -> None:
     made = settings(tmp_path, model, [row(0), row(1)])
     data.main(made)
-    made.checkpoint_of(1).mkdir(parents=True)
-    (made.checkpoints / "latest_checkpointed_iteration.txt").write_text("1")
+    save_checkpoint(made.checkpoints, 1)
     assert data.main(made) == 0
     with pytest.raises(SystemExit, match="was trained on other data; move it away"):
         data.main(settings(tmp_path, model, [row(0), row(2)]))

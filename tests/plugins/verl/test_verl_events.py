@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from verl_checkpoints import save_checkpoint
 
 from rmr1_verl import progress
 from rmr1_verl.inside.events import Events
@@ -37,6 +39,7 @@ def settings(tmp_path: Path) -> Settings:
         max_prompt_length=64,
         epochs=1,
         steps=4,
+        keep_checkpoints=1,
         start_minutes=1.0,
         step_minutes=1.0,
     )
@@ -128,9 +131,8 @@ def test_a_resumed_training_keeps_its_steps_and_measures_the_lost_ones_again(
     first.follow()
     with Path(settings.events).open("a") as file:
         file.write('{"step": 4, "da')  # killed while it was written
-    (settings.checkpoints / "global_step_2").mkdir(parents=True)
-    (settings.checkpoints / "latest_checkpointed_iteration.txt").write_text("2")
-    spent = told_whole(settings)[1]["wall_seconds"]
+    save_checkpoint(settings.checkpoints, 2)
+    spent = told_whole(settings)[2]["wall_seconds"]
     second = Events(settings, metrics)
     assert second.step == 2
     assert [line["step"] for line in told(settings)] == [1, 2]
@@ -145,7 +147,60 @@ def told_whole(settings: Settings) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def test_a_checkpoint_that_was_being_written_does_not_count(settings: Settings) -> None:
-    settings.checkpoints.mkdir()
-    (settings.checkpoints / "latest_checkpointed_iteration.txt").write_text("2")
-    assert settings.steps_done == 0
+def test_the_time_of_an_attempt_that_came_to_no_step_counts(
+    settings: Settings, tmp_path: Path
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    first = Events(settings, metrics)
+    time.sleep(0.05)
+    first.follow()
+    second = Events(settings, metrics)
+    log(metrics, 1)
+    second.follow()
+    assert told(settings)[0]["wall_seconds"] >= 0.05
+
+
+def test_a_step_that_was_saved_and_logged_and_not_yet_told_is_told(
+    settings: Settings, tmp_path: Path
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    first = Events(settings, metrics)
+    log(metrics, 1)
+    first.follow()
+    log(metrics, 1, 2)  # and killed before the next look
+    save_checkpoint(settings.checkpoints, 2)
+    count(settings, "one", step=2, unparsed=1, score=-1.0)
+    Events(settings, metrics)
+    assert [line["step"] for line in told(settings)] == [1, 2]
+    assert told(settings)[1]["data"]["critic/score/mean"] == 0.25
+    assert told(settings)[1]["unparsed"] == 1
+    assert told(settings)[1]["wall_seconds"] == told(settings)[0]["wall_seconds"]
+
+
+def test_a_step_that_was_saved_and_never_logged_is_told_from_what_the_reward_counted(
+    settings: Settings, tmp_path: Path
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    first = Events(settings, metrics)
+    log(metrics, 1)
+    first.follow()
+    save_checkpoint(settings.checkpoints, 2)
+    count(settings, "one", step=2, unparsed=1, score=-1.0, tokens=30)
+    count(settings, "two", step=2, right=1, score=1.0, tokens=10)
+    count(settings, "three", step=3, right=1, score=1.0)
+    events = Events(settings, metrics)
+    log(metrics, 3)
+    events.follow()
+    assert [line["step"] for line in told(settings)] == [1, 2, 3]
+    event = progress.event(told(settings)[1])
+    assert event is not None
+    known = {name: event[name] for name in ("step", "steps", "reward_mean", "unparsed", "accuracy")}
+    assert known == {"step": 2, "steps": 4, "reward_mean": 0.0, "unparsed": 0.5, "accuracy": 0.5}
+    assert event["response_length"] == 20
+
+
+def count(settings: Settings, process: str, **answer: float) -> None:
+    """What a process of the reward notes of an answer."""
+    settings.tallies.mkdir(exist_ok=True)
+    line = {"right": 0, "unparsed": 0, "score": 0.0, "tokens": 9, **answer}
+    (settings.tallies / f"{process}.jsonl").write_text(json.dumps(line) + "\n")

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import rmr1_verl
 from rmr1_core import Job, Ref, Step, TrainingTask
+from rmr1_core.errors import BadOption, UsageError
 from rmr1_core.lookup import resolve
 from rmr1_verl.trainer import VerlGrpo
 
@@ -85,7 +87,7 @@ def golden(task: TrainingTask) -> tuple[str, ...]:
         "trainer.save_freq=2",
         "trainer.test_freq=-1",
         "trainer.val_before_train=false",
-        "trainer.max_actor_ckpt_to_keep=1",
+        "trainer.max_actor_ckpt_to_keep=null",
         f"trainer.default_local_dir={out}/verl",
         "trainer.resume_mode=auto",
         "trainer.logger=[console,file]",
@@ -111,6 +113,7 @@ def test_the_job_for_the_tiny_judge_is_just_this(task: TrainingTask) -> None:
             "max_prompt_length": 256,
             "epochs": 1,
             "steps": 6,
+            "keep_checkpoints": 1,
             "start_minutes": 30.0,
             "step_minutes": 240.0,
         },
@@ -195,15 +198,47 @@ def test_a_backbones_presets_give_the_papers_numbers(
 
 def test_what_extra_sets_takes_the_place_of_ours(task: TrainingTask) -> None:
     extra = {
-        "trainer.logger": ["console"],
+        "algorithm.use_kl_in_reward": True,
         "+actor_rollout_ref.model.override_config.rope_theta": 1e6,
         "data.shuffle": False,
     }
     exact = grpo(**TINY, extra=extra).plan(task).steps[2].argv
-    assert "trainer.logger=[console]" in exact
-    assert "trainer.logger=[console,file]" not in exact
+    assert "algorithm.use_kl_in_reward=true" in exact
+    assert "algorithm.use_kl_in_reward=false" not in exact
     assert "+actor_rollout_ref.model.override_config.rope_theta=1000000.0" in exact
     assert "data.shuffle=false" in exact
+
+
+@pytest.mark.parametrize("given", [["console", "wandb"], ["wandb", "file"], "wandb", None])
+def test_verl_keeps_the_log_that_the_events_are_made_from(task: TrainingTask, given: Any) -> None:
+    exact = grpo(**TINY, extra={"trainer.logger": given}).plan(task).steps[2].argv
+    (loggers,) = [setting for setting in exact if "trainer.logger" in setting]
+    assert loggers.count("file") == 1
+    assert ("wandb" in loggers) == bool(given and "wandb" in given)
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("trainer.save_freq", "is the option 'save_every'"),
+        ("++data.train_batch_size", "is the option 'rollout_batch_size'"),
+        ("trainer.max_actor_ckpt_to_keep", "is the option 'keep_checkpoints'"),
+        ("trainer.default_local_dir", "is set by the job itself"),
+        ("reward.custom_reward_function.path", "is set by the job itself"),
+        ("reward.custom_reward_function.reward_kwargs.settings", "is set by the job itself"),
+    ],
+)
+def test_extra_cannot_set_what_is_an_option_or_what_the_job_relies_on(
+    task: TrainingTask, setting: str, problem: str
+) -> None:
+    with pytest.raises(BadOption, match=problem):
+        grpo(**TINY, extra={setting: 3}).plan(task)
+
+
+def test_a_budget_of_compute_is_refused(task: TrainingTask) -> None:
+    bounded = msgspec.structs.replace(task, cpu_seconds=60.0)
+    with pytest.raises(UsageError, match="cannot end at a budget of compute; give the stage"):
+        grpo(**TINY).plan(bounded)
 
 
 def test_planning_touches_no_disk(task: TrainingTask, tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def test_verl_is_told_the_recipes_reward_and_how_the_answer_was_read(tmp_path: P
     assert lost == {"score": -1.0, "acc": 0, "unparsed": 1, "tokens": 9}
     (tally,) = (tmp_path / "tallies").glob("*.jsonl")
     assert [json.loads(line) for line in tally.read_text().splitlines()] == [
-        {"step": 4, "right": 1, "unparsed": 0},
-        {"step": 5, "right": 0, "unparsed": 1},
+        {"step": 4, "right": 1, "score": 1.0, "unparsed": 0, "tokens": 9},
+        {"step": 5, "right": 0, "score": -1.0, "unparsed": 1, "tokens": 9},
     ]
 
 

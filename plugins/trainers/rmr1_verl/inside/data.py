@@ -28,8 +28,8 @@ def main(settings: Settings, _: Sequence[str] = ()) -> int:
             return 0
         if settings.steps_done:
             raise SystemExit(
-                f"ValueError: {settings.checkpoints} was trained on other data; move it away to "
-                "begin anew"
+                f"ValueError: {settings.checkpoints.folder} was trained on other data; move it "
+                "away to begin anew"
             )
         settings.manifest.unlink()
     rows = list(records(Path(settings.data), settings.orders))

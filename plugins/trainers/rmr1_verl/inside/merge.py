@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rmr1_verl.inside import children
+from rmr1_verl.inside.checkpoints import ACTOR
 from rmr1_verl.inside.settings import Settings
 
 TOKENIZER = (
@@ -31,7 +32,7 @@ def main(settings: Settings, _: Sequence[str] = ()) -> int:
         return 0
     aside = target.with_name(f"{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    code = _merge(settings.checkpoint_of(settings.steps_done) / "actor", aside)
+    code = _merge(settings.checkpoints.of(settings.steps_done) / ACTOR, aside)
     if code:
         return code
     for file in _tokenizer_files(settings.model):

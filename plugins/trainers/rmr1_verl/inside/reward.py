@@ -46,19 +46,14 @@ class Worker:
             told = self._talk(json.dumps(asked).encode() + b"\n")
             if "error" in told:
                 self._fail(told["traceback"])
-            counted = {
-                "step": step,
-                "right": int(told["right"]),
+            right = int(told["right"])
+            read = {
+                "score": told["score"],
                 "unparsed": int(told["verdict"] == "unparsed"),
+                "tokens": asked["completion_tokens"],
             }
-            self._tally.write(json.dumps(counted) + "\n")
-        tokens = asked["completion_tokens"]
-        return {
-            "score": told["score"],
-            "acc": counted["right"],
-            "unparsed": counted["unparsed"],
-            "tokens": tokens,
-        }
+            self._tally.write(json.dumps({"step": step, "right": right, **read}) + "\n")
+        return {**read, "acc": right}
 
     def _talk(self, line: bytes) -> dict[str, Any]:
         asks, tells = self._process.stdin, self._process.stdout

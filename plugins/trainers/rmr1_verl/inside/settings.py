@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from rmr1_verl.inside.checkpoints import Checkpoints
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -21,6 +23,7 @@ class Settings:
     max_prompt_length: int
     epochs: int
     steps: int
+    keep_checkpoints: int
     start_minutes: float
     step_minutes: float
 
@@ -46,9 +49,9 @@ class Settings:
         return self.folder / "data" / "manifest.json"
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> Checkpoints:
         """veRL's own checkpoints."""
-        return self.folder / "verl"
+        return Checkpoints(self.folder / "verl")
 
     @property
     def cause(self) -> Path:
@@ -68,13 +71,5 @@ class Settings:
 
     @property
     def steps_done(self) -> int:
-        """The step of veRL's last complete checkpoint, 0 where there is none."""
-        try:
-            step = int((self.checkpoints / "latest_checkpointed_iteration.txt").read_text())
-        except (OSError, ValueError):
-            return 0
-        return step if self.checkpoint_of(step).is_dir() else 0
-
-    def checkpoint_of(self, step: int) -> Path:
-        """veRL's own checkpoint of a step."""
-        return self.checkpoints / f"global_step_{step}"
+        """The step of veRL's last whole checkpoint, 0 where there is none."""
+        return self.checkpoints.last

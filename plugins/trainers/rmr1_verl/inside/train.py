@@ -33,27 +33,28 @@ STOPPED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 def main(settings: Settings, overrides: Sequence[str]) -> int:
     """Train what remains; the exit code is that of the training."""
-    if Path(settings.checkpoint).is_dir() or settings.steps_done >= settings.total_steps:
+    if Path(settings.checkpoint).is_dir():
+        return 0
+    events = Events(settings, Path(os.environ["VERL_FILE_LOGGER_PATH"]))
+    if settings.steps_done >= settings.total_steps:
+        events.finish()
         return 0
     for number in STOPPED:
         signal.signal(number, lambda signum, _: sys.exit(128 + signum))
     settings.cause.unlink(missing_ok=True)
-    for step in range(settings.steps_done + 1, settings.total_steps + 1):  # half of a checkpoint
-        shutil.rmtree(settings.checkpoint_of(step), ignore_errors=True)
+    settings.checkpoints.resume()
     shutil.rmtree(settings.tallies, ignore_errors=True)
     children.adopt_orphans()
     with _ray_folder() as ray, _everything_ended():
-        training = Training(settings, machine.complete(overrides, ray))
+        training = Training(settings, machine.complete(overrides, ray), events)
         return training.watch()
 
 
 class Training:
     """The process of veRL, what it prints and what it logs."""
 
-    def __init__(self, settings: Settings, overrides: Sequence[str]) -> None:
-        self._settings, self._causes = settings, Causes()
-        metrics = Path(os.environ["VERL_FILE_LOGGER_PATH"])
-        self._events = Events(settings, metrics)
+    def __init__(self, settings: Settings, overrides: Sequence[str], events: Events) -> None:
+        self._settings, self._causes, self._events = settings, Causes(), events
         command = [sys.executable, "-m", "verl.trainer.main_ppo", *overrides]
         self._process = subprocess.Popen(
             children.bound(command),
@@ -85,6 +86,7 @@ class Training:
         while self._process.poll() is None:
             time.sleep(LOOK_SECONDS)
             self._events.follow()
+            self._settings.checkpoints.keep(self._settings.keep_checkpoints)
             if self._settings.cause.exists():
                 return self._settings.cause.read_text(encoding="utf-8").rstrip()
             if (self._events.started, self._events.step) != (started, step):
