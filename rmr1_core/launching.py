@@ -29,14 +29,17 @@ def launch(launcher: Launcher, trainer: Trainer, job: Job, tell: Callable[[Event
         JobFailed: with the job's own last error.
     """
     lines = launcher.run(job)
-    steps = Steps(steps_file(job))
+    steps, began = Steps(steps_file(job)), False
     with progress(job.name, 1, "steps") as bar, ExitStack() as at_end:
         at_end.callback(getattr(lines, "close", lambda: None))  # which stops the job
         for line in lines:
             event = trainer.event(line)
             if event is not None and event.get("event") == "step":
-                bar.advance(event["step"], _note(event), total=event["steps"])
-                if steps.add(event):
+                new = steps.add(event)  # the first new one came after starting, at no rate
+                known = not (new and began)
+                bar.advance(event["step"], _note(event), total=event["steps"], known=known)
+                began = new
+                if new:
                     tell(event)
 
 

@@ -14,8 +14,11 @@ PLAIN_SECONDS = 10.0
 class Progress(Protocol):
     """What a flow tells about how far it is."""
 
-    def advance(self, done: int, note: str = "", total: int | None = None) -> None:
-        """So much of the total is done now; `note` is shown beside it."""
+    def advance(
+        self, done: int, note: str = "", total: int | None = None, *, known: bool = False
+    ) -> None:
+        """So much of the total is done now; `note` is shown beside it. What is `known` from before
+        says nothing of the rate, which counts from there."""
 
 
 @contextmanager
@@ -66,29 +69,35 @@ class _State:
 
     def __init__(self, label: str, total: int, unit: str, done: int) -> None:
         self.label, self.total, self.unit = label, total, unit
-        self.start = time.monotonic()
+        self.start = self.since = time.monotonic()
         self.before = self.done = done
         self.note = ""
 
-    def advance(self, done: int, note: str, total: int | None) -> None:
+    def advance(self, done: int, note: str, total: int | None, known: bool) -> None:
         self.done, self.note, self.total = done, note, total or self.total
+        if known or done < self.before:
+            self.before, self.since = done, time.monotonic()
 
     def words(self) -> str:
         """All of it in one line; what matters least is last, where a narrow terminal cuts."""
-        spent = time.monotonic() - self.start
-        rate = (self.done - self.before) / max(spent, 1e-9)
-        left = self.total - self.done
-        clock = f"{_clock(left / rate)} left" if left > 0 and rate > 0 else _clock(spent)
+        now, left = time.monotonic(), self.total - self.done
+        rate = (self.done - self.before) / max(now - self.since, 1e-9)
+        clock = _clock(now - self.start)
+        if left > 0 and rate > 0:
+            clock = f"{_clock(left / rate)} left"
         count = f"{self.label}: {self.done:g}/{self.total:g} {self.unit}"
-        return ", ".join(filter(None, (count, f"{_short(rate)}/s", clock, self.note)))
+        speed = f"{_short(rate)}/s" if rate > 0 else ""
+        return ", ".join(filter(None, (count, speed, clock, self.note)))
 
 
 class _Plain:
     def __init__(self, state: _State) -> None:
         self._state, self._shown = state, state.start
 
-    def advance(self, done: int, note: str = "", total: int | None = None) -> None:
-        self._state.advance(done, note, total)
+    def advance(
+        self, done: int, note: str = "", total: int | None = None, *, known: bool = False
+    ) -> None:
+        self._state.advance(done, note, total, known)
         if time.monotonic() - self._shown >= PLAIN_SECONDS:
             self.show()
 
@@ -110,8 +119,10 @@ def _live(state: _State) -> Iterator[Progress]:
         task = bar.add_task("", total=state.total, completed=state.done, words=state.words())
 
         class Live:
-            def advance(self, done: int, note: str = "", total: int | None = None) -> None:
-                state.advance(done, note, total)
+            def advance(
+                self, done: int, note: str = "", total: int | None = None, *, known: bool = False
+            ) -> None:
+                state.advance(done, note, total, known)
                 bar.update(task, completed=done, total=state.total, words=state.words())
 
         yield Live()

@@ -51,6 +51,20 @@ def test_what_was_done_before_does_not_count_as_speed(
     assert "60/100 judgments, 1/s, 0:40 left" in capsys.readouterr().err
 
 
+def test_what_turns_out_to_be_known_does_not_count_as_speed_nor_does_the_time_before_it(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that goes on repeats its steps at once, and then steps since its last checkpoint."""
+    with progress.progress("sft", 500, "steps") as bar:
+        for step in range(1, 321):
+            bar.advance(step, known=True)
+        clock.now = 60.0
+        bar.advance(301)
+        clock.now = 80.0
+        bar.advance(303)
+    assert "303/500 steps, 0.1/s, 32:50 left" in capsys.readouterr().err
+
+
 def test_a_total_may_become_known_later(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with progress.progress("sft", 1, "steps") as bar:
         clock.now = 3600.0
