@@ -65,8 +65,8 @@ class OpenAIEngine(Engine, frozen=True, kw_only=True):
     retry_seconds: Annotated[
         float,
         Option(
-            description="first wait before sending again; it doubles each time, up to a minute, "
-            "and gives way to the server's Retry-After",
+            description="first wait before sending again, unless the server's Retry-After says "
+            "another one; it doubles each time, up to a minute",
             ge=0,
         ),
     ] = 1.0

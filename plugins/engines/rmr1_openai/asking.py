@@ -41,6 +41,7 @@ from rmr1_openai.secret import Secret
 _CONNECT_SECONDS = 20.0
 _LETTERS_PER_TOKEN = 4
 _MOST_SHORTENINGS = 3
+_MOST_DOUBLINGS = 20
 _PATH = "/chat/completions"
 
 
@@ -62,6 +63,7 @@ class _Course:
         self.began, self.limit = began, limit
         self.retries = self.shortenings = 0
         self.refused: set[str] = set()
+        self.failed_at: Endpoint | None = None
 
 
 class Asker:
@@ -105,7 +107,8 @@ class Asker:
         prompt = "\n".join(m.content for m in request.messages) if self._endpoints.several else ""
         while True:
             endpoint = await self._rates.passed(
-                _tokens_in(request) + course.limit, lambda: self._endpoints.choose(prompt)
+                _tokens_in(request) + course.limit,
+                lambda: self._endpoints.choose(prompt, course.failed_at),
             )
             try:
                 outcome = await self._attempt(endpoint, request, course.limit)
@@ -116,6 +119,7 @@ class Asker:
                 return Asked(request, result, course.retries)
             if isinstance(outcome, Again):
                 await self._wait(endpoint, outcome, course.retries)
+                course.failed_at = endpoint
                 course.retries += 1
 
     def _settled(
@@ -184,14 +188,15 @@ class Asker:
     async def _wait(self, endpoint: Endpoint, again: Again, retries: int) -> None:
         """Wait before the next attempt, and let the URL rest where it is in trouble."""
         first = self._engine.retry_seconds
-        seconds = min(first * 2**retries, LONGEST_REST) if again.after is None else again.after
         if again.down:
             endpoint.is_down(first, _now())
             return  # another one may be up; where none is, choosing waits
-        if again.busy:
-            endpoint.rest(seconds, _now())
-            if self._endpoints.several:
+        wanted = again.after or first
+        if again.busy:  # the others try again after that; this one, which failed before, later
+            endpoint.rest(wanted, _now())
+            if self._endpoints.is_any_awake():
                 return
+        seconds = max(wanted, min(wanted * 2 ** min(retries, _MOST_DOUBLINGS), LONGEST_REST))
         await asyncio.sleep(seconds * random.uniform(1, 1.25))
 
     async def _meaning(self, endpoint: Endpoint, problem: Problem, field: str) -> Failure:

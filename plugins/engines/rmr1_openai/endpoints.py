@@ -3,7 +3,8 @@
 The one with the fewest requests under way is next. Loads that differ by one, or by an eighth, count
 as equal; then the URL whose last prompt shares the longest beginning is next, as its prefix cache
 holds that. Requests arrive in an order in which shared beginnings are neighbours, so the last
-prompt is all that is worth remembering. A URL that is down or busy rests for a while.
+prompt is all that is worth remembering. A URL that is down or busy rests for a while, and a request
+that failed at one is asked at another one: what fails at once always has few under way.
 """
 
 from __future__ import annotations
@@ -77,12 +78,18 @@ class Endpoints:
         """Whether there is anything to choose."""
         return len(self._all) > 1
 
-    async def choose(self, prompt: str) -> Endpoint:
-        """The one to ask next, which may be worth waiting for."""
+    def is_any_awake(self) -> bool:
+        """Whether there is one to ask without waiting."""
+        now = asyncio.get_running_loop().time()
+        return any(endpoint.wakes_in(now) <= 0 for endpoint in self._all)
+
+    async def choose(self, prompt: str, failed_at: Endpoint | None = None) -> Endpoint:
+        """The one to ask next, which may be worth waiting for; another than where it failed."""
         while True:
             now = asyncio.get_running_loop().time()
             awake = [e for e in self._all if e.wakes_in(now) <= 0]
             if awake:
+                awake = [e for e in awake if e is not failed_at] or awake
                 chosen = awake[0] if len(awake) == 1 else _best(awake, prompt)
                 chosen.takes(prompt)
                 return chosen

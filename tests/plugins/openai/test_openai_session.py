@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from email.utils import formatdate
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from rmr1_core import Completion, Request, RequestFailed
 from rmr1_core.errors import EngineFailed
 from rmr1_openai.endpoints import Endpoint as Endpoint_
 from rmr1_openai.endpoints import Endpoints
+from rmr1_openai.failures import retry_after
 
 Serve = Callable[..., Endpoint]
 
@@ -267,11 +268,47 @@ def test_the_server_says_how_long_to_wait(serve: Serve, header: dict[str, str]) 
     assert second - first >= 0.2
 
 
-def test_a_date_to_wait_for_may_be_past(serve: Serve) -> None:
-    header = {"retry-after": formatdate(time.time() - 60, usegmt=True)}
-    endpoint = serve(first_then(Reply(failure("busy"), 503, header)))
-    (answer,) = ask(endpoint.url, requests=[request()], retry_seconds=30)
+@pytest.mark.parametrize("said", ["0", "-3", "Wed, 01 Jan 2025 00:00:00 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_no_wait_or_a_past_date_is_no_leave_to_hurry(serve: Serve, said: str, status: int) -> None:
+    """A server's clock may be behind; all attempts at once would all fail."""
+    endpoint = serve(first_then(Reply(failure("busy"), status, {"retry-after": said})))
+    (answer,) = ask(endpoint.url, requests=[request()], retry_seconds=0.2)
     assert answer.result.text == "question 0"
+    first, second = (asked.at for asked in endpoint.asked)
+    assert second - first >= 0.2
+
+
+def test_a_server_that_wants_the_same_wait_again_gets_longer_ones(serve: Serve) -> None:
+    """Many requests that come back together would all fail but a few, each time."""
+    busy = Reply(failure("busy"), 429, {"retry-after-ms": "50"})
+    endpoint = serve(first_then(busy, busy, busy))
+    ask(endpoint.url, requests=[request()], retry_seconds=30)
+    times = [asked.at for asked in endpoint.asked]
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert all(wait >= wanted for wait, wanted in zip(waits, (0.05, 0.1, 0.2), strict=True))
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                  "%a %b %d %H:%M:%S %Y"])  # fmt: skip
+def test_all_three_forms_of_a_date_are_read_as_gmt(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    date = time.strftime(form, time.gmtime(time.time() + 100))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        wait = retry_after({"retry-after": date})
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert wait is not None
+    assert 50 < wait <= 101
+
+
+@pytest.mark.parametrize("said", ["", "soon", "nan", "1, 2", "99 bottles", "Wed, 99 Foo 2025"])
+def test_what_is_no_wait_is_none(said: str) -> None:
+    assert retry_after({"retry-after": said, "retry-after-ms": said}) is None
 
 
 def test_a_server_that_wants_a_day_ends_the_run(serve: Serve) -> None:
@@ -424,6 +461,24 @@ def test_several_urls_share_the_load(serve: Serve) -> None:
     answers = ask(*urls, requests=[request(n) for n in range(60)], max_concurrency=12)
     assert len(texts(answers)) == 60
     assert all(10 <= len(endpoint.bodies) <= 30 for endpoint in endpoints)
+
+
+def test_what_fails_at_one_url_is_asked_at_another(serve: Serve) -> None:
+    """A broken server fails quickly, so it is always the one with the fewest under way."""
+    broken = serve(lambda *_: Reply(failure("oops"), 500))
+    whole = serve(lambda asked, _: echo(asked)._replace(delay=0.01))
+    asked = [request(n) for n in range(40)]
+    answers = ask(broken.url, whole.url, requests=asked, max_retries=1, max_concurrency=8)
+    assert texts(answers) == {str(n): f"question {n}" for n in range(40)}
+    assert len(broken.bodies) <= 40
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_one_url_of_several_that_refuses_ends_the_run(serve: Serve, status: int) -> None:
+    good, bad = serve(echo), serve(lambda *_: Reply(failure("not you"), status))
+    with pytest.raises(EngineFailed, match=rf"{bad.url}.* not you \({status}\)"):
+        ask(good.url, bad.url, requests=[request(n) for n in range(200)], max_concurrency=4)
+    assert len(bad.bodies) <= 4
 
 
 def test_a_url_that_is_down_is_left_to_the_others(serve: Serve) -> None:
