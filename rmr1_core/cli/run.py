@@ -190,10 +190,15 @@ def _recipe(asked: dict[str, Any]) -> Any:
 
 
 def _print_files(folder: Path, as_json: bool) -> None:
+    from rmr1_core import train
+
     files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
     if as_json:
         whole = {"run": folder.name, "folder": str(folder), "recipe": _resolved(folder)}
         echo_json({**whole, "files": files})
         return
     click.echo("\n".join(files))
+    backbone = train.pipelines(folder)[0].backbone
+    if not backbone.model:
+        click.echo(f"{backbone.name} is built when the run starts; run.sh needs it", err=True)
     click.echo(f"nothing was started; go on with: rmr1 run --resume {folder.name}", err=True)
