@@ -57,7 +57,8 @@ def _extra(trainer: VerlGrpo) -> dict[str, Any]:
         if hasattr(trainer, word):
             raise BadOption("trainer", trainer.name, f"extra {name!r} is the option {word!r}")
         if word in _JOBS_OWN:
-            raise BadOption("trainer", trainer.name, f"extra {name!r} is set by the job itself")
+            whose = "the recipe's reward" if "reward" in name else "the job itself"
+            raise BadOption("trainer", trainer.name, f"extra {name!r} is set by {whose}")
         if word == "loggers":
             names = [value] if isinstance(value, str) else list(value or ())
             del extra[name]

@@ -71,11 +71,13 @@ KEYS: Mapping[str, str] = {
 
 class Release(NamedTuple):
     """A release line: what it calls otherwise than 0.9, and what it takes and never reads, with
-    what to write instead, if anything."""
+    what to write instead, if anything. Some are read by its older trainer only, which
+    `trainer.use_v1` = false chooses."""
 
     name: str
     keys: Mapping[str, str] = {}
     ignored: Mapping[str, str] = {}
+    ignored_by_v1: Mapping[str, str] = {}
 
 
 RELEASES = (
@@ -97,11 +99,19 @@ RELEASES = (
             f"{ROLLOUT}.over_sample_rate": "",
             f"{ROLLOUT}.multi_stage_wake_up": "",
             f"{ROLLOUT}.multi_turn.num_repeat_rollouts": "",
+            f"{ROLLOUT}.agent.custom_async_server": "",
             "actor_rollout_ref.nccl_timeout": "",
+            "data.trust_remote_code": "actor_rollout_ref.model.trust_remote_code",
+            "data.datagen": "",
             "data.return_raw_input_ids": "",
             "data.return_raw_chat": "",
             "data.return_full_prompt": "",
             "data.reward_fn_key": "",
+        },
+        ignored_by_v1={
+            "trainer.balance_batch": "",
+            "trainer.esi_redundant_time": "",
+            "trainer.ray_wait_register_center_timeout": "",
         },
     ),
 )

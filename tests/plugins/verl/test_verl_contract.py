@@ -56,6 +56,8 @@ SAID = """\
 takes custom_reward_function.path and ignores it; write reward.custom_reward_function.path
 takes reward_model.reward_manager and ignores it; write reward.reward_manager.name
 takes actor_rollout_ref.actor.grad_clip and ignores it; write actor_rollout_ref.actor.optim.clip
+takes data.trust_remote_code and ignores it; write actor_rollout_ref.model.trust_remote_code
+takes trainer.balance_batch and ignores it; leave it out
 has no setting trainer.val_generations_to_log_to_wandb; it is called trainer.log_val_generations now
 has no setting actor_rollout_ref.actor.optim.lrr; did you mean actor_rollout_ref.actor.optim.lr?
 would refuse +actor_rollout_ref.actor.nothing_reads_this: FSDPActorConfig has no field
@@ -76,6 +78,8 @@ def test_settings_that_verl_would_ignore_or_refuse_are_named(
     extra = {
         "custom_reward_function.path": "mine.py",
         "reward_model.reward_manager": "dapo",
+        "data.trust_remote_code": True,
+        "trainer.balance_batch": False,
         "trainer.val_generations_to_log_to_wandb": 5,
         "actor_rollout_ref.actor.grad_clip": 0.5,
         "actor_rollout_ref.actor.optim.lrr": 1e-6,
@@ -91,6 +95,14 @@ def test_settings_that_verl_would_ignore_or_refuse_are_named(
     assert [line for line in SAID if line not in said] == []
     assert "rope_theta" not in said
     assert "cosine" not in said
+
+
+def test_what_only_verls_older_trainer_reads_is_taken_with_it(
+    located: Located, task: TrainingTask
+) -> None:
+    extra = {"trainer.use_v1": False, "trainer.balance_batch": False}
+    check = checks.settings(grpo(**TINY, extra=extra), task)
+    assert check.ok, check.detail
 
 
 def test_what_verls_own_validation_refuses_is_told(located: Located, task: TrainingTask) -> None:

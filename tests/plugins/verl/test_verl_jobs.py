@@ -224,8 +224,8 @@ def test_verl_keeps_the_log_that_the_events_are_made_from(task: TrainingTask, gi
         ("++data.train_batch_size", "is the option 'rollout_batch_size'"),
         ("trainer.max_actor_ckpt_to_keep", "is the option 'keep_checkpoints'"),
         ("trainer.default_local_dir", "is set by the job itself"),
-        ("reward.custom_reward_function.path", "is set by the job itself"),
-        ("reward.custom_reward_function.reward_kwargs.settings", "is set by the job itself"),
+        ("reward.custom_reward_function.path", "is set by the recipe's reward"),
+        ("reward.reward_manager.name", "is set by the recipe's reward"),
     ],
 )
 def test_extra_cannot_set_what_is_an_option_or_what_the_job_relies_on(

@@ -11,7 +11,7 @@ import importlib.metadata
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -51,9 +51,10 @@ def problems(overrides: Sequence[str]) -> Iterator[str]:
     version = importlib.metadata.version("verl")
     release = release_of(version)
     schema = compose([])
+    ignored = _ignored(release, overrides)
     found = False
     for override in overrides:
-        for problem in _of_key(override, schema, release):
+        for problem in _of_key(override, schema, ignored):
             found = True
             yield f"veRL {version} {problem}"
     if not found:
@@ -80,11 +81,20 @@ def validate(config: Any) -> None:
     validate_config(config=config, use_reference_policy=reference, use_critic=critic)
 
 
-def _of_key(override: str, schema: Any, release: Release | None) -> Iterator[str]:
+def _ignored(release: Release | None, overrides: Sequence[str]) -> Mapping[str, str]:
+    """What the release takes and never reads, with the trainer that these overrides choose."""
+    if release is None:
+        return {}
+    given = {machine.name_of(o): o.partition("=")[2].lower() for o in overrides}
+    older = given.get("trainer.use_v1") in ("false", "no", "off", "0")
+    return {**release.ignored, **({} if older else release.ignored_by_v1)}
+
+
+def _of_key(override: str, schema: Any, ignored: Mapping[str, str]) -> Iterator[str]:
     name, plus = machine.name_of(override), override.startswith("+")
     if _is_hydras(override) or override.startswith("~"):
         return
-    for prefix, instead in (release.ignored if release else {}).items():
+    for prefix, instead in ignored.items():
         if name == prefix or name.startswith(f"{prefix}."):
             better = RENAMED.get(name) or (instead and name.replace(prefix, instead, 1))
             advice = f"write {better}" if better else "leave it out"
