@@ -102,7 +102,7 @@ class _Following:
     def _tell(self, found: Look) -> None:
         number = self._submission.job
         match found.state:
-            case "PENDING":
+            case "PENDING" | "REQUEUE_HOLD" | "SPECIAL_EXIT":
                 words = f"Slurm job {number} waits"
                 words += f" ({found.reason})" if found.reason else ""
                 words += f", expected to start at {found.starts}" if found.starts else ""

@@ -1,5 +1,5 @@
 everywhere() { # a command on all nodes at once; one that fails gets the time to have said why
-    SLURM_CPU_BIND=none srun --overlap --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 \
+    SLURM_CPU_BIND=none srun --export=ALL --overlap --nodes="$nodes" --ntasks="$nodes" --ntasks-per-node=1 \
         --kill-on-bad-exit=1 bash -c 'export PET_NODE_RANK=$SLURM_NODEID
             "$@" || { code=$?; sleep 3; exit "$code"; }' everywhere "$@"
 }
@@ -11,7 +11,8 @@ find_ports() { # the first node's address as the second one reaches it, and two 
 import socket
 import sys
 
-kind, _, _, _, peer = socket.getaddrinfo(sys.argv[1], 9, type=socket.SOCK_DGRAM)[0]
+found = socket.getaddrinfo(sys.argv[1], 9, type=socket.SOCK_DGRAM)
+kind, _, _, _, peer = min(found, key=lambda one: one[0] != socket.AF_INET)  # IPv6 if it has to be
 with socket.socket(kind, socket.SOCK_DGRAM) as towards:
     towards.connect(peer)
     address = towards.getsockname()[0]
@@ -23,4 +24,3 @@ END
     )
     [ -n "$spare_port" ] || { echo "the first node finds no way to $second"; exit 1; }
 }
-find_ports

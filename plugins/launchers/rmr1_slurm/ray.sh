@@ -4,7 +4,10 @@ RAY_AUTH_TOKEN=$("$python" -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_TOKEN RAY_AUTH_MODE=token
 ray_options="--block --disable-usage-stats --num-cpus=$SLURM_CPUS_ON_NODE --num-gpus=$gpus"
 ray_options="$ray_options --log-color=false --min-worker-port=0 --max-worker-port=0 --dashboard-agent-listen-port=0"
-export ray_options
+export ray_options ray_folder ray_logs SLURM_CPU_BIND=none
+
+others="--export=ALL --overlap --relative=1 --nodes=$((nodes - 1)) --ntasks=$((nodes - 1))"
+others="$others --ntasks-per-node=1" # all nodes but this one
 
 end_ray() { # the processes that were started, each of which ends its own
     [ -z "$*" ] || kill "$@" 2>/dev/null || true
@@ -21,6 +24,9 @@ leave() {
     end_ray $ray_workers $ray_head
     [ "$status" = 0 ] || cp -rL "$ray_folder/session_latest/logs" "$ray_logs" 2>/dev/null || true
     rm -rf "$ray_folder"
+    timeout 30 srun $others bash -c '[ "$0" = 0 ] ||
+        cp -rL "$ray_folder/session_latest/logs" "$ray_logs-$SLURMD_NODENAME"
+        rm -rf "$ray_folder"' "$status" >/dev/null 2>&1 || true
     exit "$status"
 }
 trap leave EXIT
@@ -56,7 +62,9 @@ END
 
 # Ray gives its agent 15 s to start, which the first look at a network file system can exceed
 : >"$ray_log"
-mkdir -m 700 "$ray_folder"
+rm -rf "/tmp/rmr1-$SLURM_JOB_ID-"* # of an attempt that was killed before Slurm queued it again
+ray_folder=$(mktemp -d "/tmp/rmr1-$SLURM_JOB_ID-XXXXXX") # short: paths of sockets have 107 letters
+find_ports
 for attempt in 1 2 3; do
     export RAY_ADDRESS=$head_address:$head_port
     ray start --head --node-ip-address="$head_address" --port="$head_port" \
@@ -68,8 +76,9 @@ for attempt in 1 2 3; do
     [ "$attempt" != 3 ] || { tail -n 40 "$ray_log"; exit 1; }
     find_ports
 done
-SLURM_CPU_BIND=none srun --overlap --relative=1 --nodes=$((nodes - 1)) --ntasks=$((nodes - 1)) \
-    --ntasks-per-node=1 bash -c 'for attempt in 1 2 3; do
+srun $others bash -c 'trap "rm -rf \"$ray_folder\"" EXIT
+    trap "exit 143" TERM INT
+    for attempt in 1 2 3; do
         ray start --address="$RAY_ADDRESS" $ray_options && break; sleep 1; done' \
     >>"$ray_log" 2>&1 &
 ray_workers=$!

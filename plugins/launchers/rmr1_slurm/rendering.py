@@ -71,7 +71,6 @@ def _nodes(launcher: SlurmLauncher, job: Job, located: Located | None) -> Iterat
     """What connects several nodes; one node needs nothing of it."""
     if job.nodes == 1:
         if job.cluster == "ray":
-            yield f"ray_folder={_RAY_FOLDER}"
             yield _text("one_node_ray.sh")
         return
     python = sys.executable if located is None else str(located.python)
@@ -85,7 +84,6 @@ def _nodes(launcher: SlurmLauncher, job: Job, located: Located | None) -> Iterat
             [
                 f"gpus={job.gpus_per_node}",
                 f"join_seconds={launcher.join_seconds}",
-                f"ray_folder={_RAY_FOLDER}",
                 f"ray_log={ray_log} ray_logs={logs}",
             ]
         )
@@ -99,7 +97,11 @@ def _beside(job: Job, name: str) -> Path:
 def _steps(job: Job) -> Iterator[str]:
     for step in job.steps:
         words = shlex.join(step.argv)
-        yield f"everywhere {words}" if step.everywhere and job.nodes > 1 else words
+        if step.everywhere and job.nodes > 1:
+            words = f"everywhere {words}"
+            if job.cluster == "torchrun":
+                yield "meet"
+        yield words
 
 
 def _text(name: str) -> str:
@@ -113,8 +115,5 @@ def _pattern(path: str) -> str:
 
 def _quoted(value: str) -> str:
     """A value as sbatch reads it in a script: not by a shell's rules."""
-    return f'"{value}"' if re.search(r"[\s#&|;']", value) else value
-
-
-_RAY_FOLDER = "/tmp/rmr1-$SLURM_JOB_ID"
-"""Short, since Ray puts sockets in it, whose paths may have 107 characters."""
+    escaped = re.sub(r'(["\\])', r"\\\1", value)
+    return f'"{escaped}"' if re.search(r"[\s#&|;']", value) else escaped

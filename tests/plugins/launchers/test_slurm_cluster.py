@@ -74,6 +74,14 @@ def test_a_job_runs_and_its_events_are_told(tmp_path: Path) -> None:
     assert [event["step"] for event in events(job(tmp_path))] == [0, 1, 2]
 
 
+def test_a_folder_may_have_an_odd_name(tmp_path: Path) -> None:
+    folder = tmp_path / 'it\'s "the" é run; #1 & 50%j $HOME'
+    folder.mkdir()
+    made = job(folder, WORK + "print('hello')\n" + LEAVE)
+    assert len(list(events(made))) == 3
+    assert Path(made.log).read_text() == "hello\n"
+
+
 def test_a_job_that_fails_says_why(tmp_path: Path) -> None:
     script = WORK + "raise ValueError('no such tokenizer')\n"
     with pytest.raises(JobFailed, match="work failed: ValueError: no such tokenizer; its whole"):

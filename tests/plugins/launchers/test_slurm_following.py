@@ -80,10 +80,11 @@ def test_what_it_waits_for_and_where_it_runs_is_said_once(
     ]
 
 
+@pytest.mark.parametrize("state", ["PENDING", "SPECIAL_EXIT", "REQUEUE_HOLD"])
 def test_a_job_that_is_held_says_how_to_let_it_go(
-    slurm: FakeSlurm, work: Job, capsys: pytest.CaptureFixture[str]
+    slurm: FakeSlurm, work: Job, capsys: pytest.CaptureFixture[str], state: str
 ) -> None:
-    slurm.states("PENDING|launch failed requeued held|(null)|N/A", DONE)
+    slurm.states(f"{state}|launch failed requeued held|(null)|N/A", DONE)
     list(launcher().run(work))
     words = "waits (launch failed requeued held); let it start with: scontrol release 41"
     assert words in capsys.readouterr().err

@@ -112,20 +112,20 @@ def test_gpus_can_be_spelt_as_the_cluster_wants() -> None:
 
 
 def test_paths_and_names_survive_slurms_own_rules() -> None:
-    folder = "/shared/my runs/50%j"
+    folder = '/shared/my "runs"; #1/50%j'
     files = slurm().files(job(RUN, name="SFT, then RL", log=f"{folder}/log"), None)
     asked = options(files[f"{folder}/sbatch.sh"])
     assert asked[:2] == [
         "--job-name=rmr1-SFT-then-RL",
-        f'--output="{folder.replace("%", "%%")}/log"',
+        '--output="/shared/my \\"runs\\"; #1/50%%j/log"',
     ]
 
 
 def test_torchruns_steps_for_all_nodes_go_through_srun() -> None:
     train, merge = Step(argv=("torchrun", "train.py"), everywhere=True), Step(argv=("merge",))
     script = text(slurm(), nodes=2, cluster="torchrun", steps=(train, merge))
-    assert script.endswith("\n\neverywhere torchrun train.py\nmerge\n")
-    assert "export PET_NNODES=$nodes PET_MASTER_ADDR=$head_address" in script
+    assert script.endswith("\n\nmeet\neverywhere torchrun train.py\nmerge\n")
+    assert "    find_ports\n    export PET_NNODES=$nodes PET_MASTER_ADDR=$head_address" in script
     assert "--nodes=2" in options(script)
     assert "ray" not in script
 
@@ -134,6 +134,8 @@ def test_a_ray_cluster_is_started_before_the_steps_and_ends_with_them() -> None:
     script = text(slurm(join_seconds=30), nodes=4, gpus_per_node=8, cluster="ray")
     assert script.index("trap leave EXIT") < script.index("ray start --head")
     assert script.index("ray start --head") < script.index("ray start --address")
+    assert script.count('rm -rf "$ray_folder"') == 2, "here, and on the other nodes"
+    assert 'mktemp -d "/tmp/rmr1-$SLURM_JOB_ID-XXXXXX"' in script, "a requeued job has its number"
     assert script.endswith(
         'nodes_joined "$nodes" || { tail -n 40 "$ray_log"; exit 1; }\n\n'
         "python -m verl.trainer.main_ppo trainer.nnodes=4\n"
