@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from rmr1_core import environments, jsonl
-from rmr1_core.components import Launcher, Trainer
+from rmr1_core.components import Trainer
 from rmr1_core.errors import Rmr1Error
 from rmr1_core.hub import OFFLINE, prefer_cache_when_unreachable
 from rmr1_core.pipeline import Pipeline, Planned
@@ -49,10 +49,9 @@ class Preflight(Value, frozen=True):
 
 def is_due(pipelines: Iterable[Pipeline]) -> bool:
     """Whether a trainer or a launcher has something to check: short runs are not kept waiting."""
-    found = list(pipelines)
-    trainers = [planned.trainer for pipeline in found for planned in pipeline.planned()]
-    return any(type(trainer).checks is not Trainer.checks for trainer in trainers) or any(
-        type(pipeline.launcher).checks is not Launcher.checks for pipeline in found
+    planned = [(pipeline.launcher, each) for pipeline in pipelines for each in pipeline.planned()]
+    return any(type(each.trainer).checks is not Trainer.checks for _, each in planned) or any(
+        _of_plugin(launcher.name, launcher.checks, each.job) for launcher, each in planned
     )
 
 

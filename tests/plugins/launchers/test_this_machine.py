@@ -14,7 +14,7 @@ from launched import LEAVE, WORK, is_gone, wait_until
 from launched import job as a_job
 
 from rmr1_core import Job, Launcher, Step, jobs
-from rmr1_core.errors import JobFailed
+from rmr1_core.errors import JobFailed, UsageError
 from rmr1_core.lookup import resolve
 from rmr1_core.testing import check_component
 from rmr1_core.values import Ref
@@ -130,6 +130,20 @@ def test_leaving_early_stops_the_job(launcher: Launcher, tmp_path: Path) -> None
     pid = int((tmp_path / "log").read_text())
     events.close()  # type: ignore[attr-defined]
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_job_for_several_nodes_is_refused(
+    launcher: Launcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for cluster in ("torchrun", "ray"):
+        made = job(tmp_path, nodes=2, cluster=cluster)
+        with pytest.raises(UsageError, match=r"work wants 2 nodes; .*launcher\.name=slurm"):
+            list(launcher.run(made))
+        assert [check.ok for check in launcher.checks(made)] == [False]
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")  # a cluster that is there already
+    assert list(launcher.checks(made)) == []
+    assert len(list(launcher.run(made))) == 3
 
 
 # nothing is left behind
