@@ -18,10 +18,14 @@ import msgspec
 
 from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.hub import prefer_cache_when_unreachable
+from rmr1_core.skipping import made, skipping
 from rmr1_core.values import Message
 from rmr1_core.words import misfit
 
 T = TypeVar("T")
+
+__all__ = ["SUFFIXES", "Row", "find_data", "hub_rows", "is_data_file", "made", "numbered_lines"]
+__all__ += ["prompt_key", "read_rows", "skipping"]
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 """Names of data files end with one of these."""
@@ -86,11 +90,12 @@ def is_data_file(path: Path) -> bool:
     return path.name.endswith(SUFFIXES)
 
 
-def find_data(folder: Path, *patterns: str) -> list[Path]:
+def find_data(folder: Path, *patterns: str, say: str = "--data PATH") -> list[Path]:
     """The data files under a folder whose names match the first pattern that matches any, from
     the one folder nearest to the top that has such files, sorted by name.
 
-    What is in hidden folders does not count. Empty when nothing matches.
+    What is in hidden folders does not count. Empty when nothing matches. `say` is how to name one
+    of several.
 
     Raises:
         UsageError: several folders, equally near, have such files.
@@ -105,7 +110,7 @@ def find_data(folder: Path, *patterns: str) -> list[Path]:
         if len(parents) > 1:
             raise UsageError(
                 f"{folder} has several folders with {pattern} ({parents[0]}, {parents[1]}); "
-                "say which with --data PATH"
+                f"say which with {say}"
             )
         if nearest:
             return nearest
@@ -116,18 +121,32 @@ def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a file, in order; JSON lines and parquet are streamed.
 
     Raises:
-        BadInput: the file is missing or unreadable, or a row is not an object.
+        BadInput: the file is missing or unreadable, or a row is not an object. Inside of
+            `skipping()`, lines that are no JSON objects are left out.
     """
     if not path.is_file():
         raise BadInput(path, "no such file")
     if path.name.endswith(".parquet"):
         yield from _parquet_rows(path)
     elif path.name.endswith((".jsonl", ".jsonl.gz")):
-        yield from _json_lines(path)
+        yield from _decoded(path, numbered_lines(path))
     elif path.name.endswith((".json", ".json.gz")):
         yield from _json_array(path)
     else:
         raise BadInput(path, f"not a data file; known endings: {', '.join(SUFFIXES)}")
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file, gzipped or not, that are not empty, with their numbers from 1.
+
+    Raises:
+        BadInput: the file is missing or unreadable.
+    """
+    try:
+        with _open(path) as lines:
+            yield from _filled(lines)
+    except _UNREADABLE as error:
+        raise BadInput(path, f"cannot be read: {_cause(error)}") from None
 
 
 def hub_rows(
@@ -163,14 +182,6 @@ def hub_rows(
         yield Row(f"hub:{dataset}", number, values)
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
-    try:
-        with _open(path) as lines:
-            yield from _decoded(path, lines)
-    except _UNREADABLE as error:
-        raise BadInput(path, f"cannot be read: {_cause(error)}") from None
-
-
 def _json_array(path: Path) -> Iterator[Row]:
     try:
         with _open(path) as file:
@@ -178,7 +189,7 @@ def _json_array(path: Path) -> Iterator[Row]:
     except _UNREADABLE as error:
         raise BadInput(path, f"cannot be read: {_cause(error)}") from None
     if text.lstrip()[:1] == b"{":
-        yield from _decoded(path, text.splitlines())
+        yield from _decoded(path, _filled(text.splitlines()))
         return
     try:
         values = msgspec.json.decode(text)
@@ -186,21 +197,27 @@ def _json_array(path: Path) -> Iterator[Row]:
         raise BadInput(path, f"not JSON: {misfit(error)[0]}") from None
     if not isinstance(values, list):
         raise BadInput(path, "expected an array of objects")
-    for number, value in enumerate(values, start=1):
-        yield _object(path, number, value)
+    yield from made(enumerate(values, start=1), lambda row: _object(path, *row))
 
 
-def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[Row]:
+def _decoded(path: Path, lines: Iterable[tuple[int, bytes]]) -> Iterator[Row]:
     decode = msgspec.json.Decoder().decode
-    for number, raw in enumerate(lines, start=1):
-        line = raw.removeprefix(_BYTE_ORDER_MARK).strip()
-        if not line:
-            continue
+
+    def row(numbered: tuple[int, bytes]) -> Row:
+        number, line = numbered
         try:
-            values = decode(line)
+            return _object(path, number, decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadInput(path, f"not JSON: {misfit(error)[0]}", row=number) from None
-        yield _object(path, number, values)
+
+    return made(lines, row)
+
+
+def _filled(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, raw in enumerate(lines, start=1):
+        line = raw.removeprefix(_BYTE_ORDER_MARK).strip()
+        if line:
+            yield number, line
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:

@@ -31,15 +31,16 @@ PUBLIC = {
     *("rmr1_core", "rmr1_core.errors", "rmr1_core.datafiles", "rmr1_core.statistics"),
     *("rmr1_core.testing", "rmr1_core.lookup", "rmr1_core.hub", "rmr1_core.folders"),
     *("rmr1_core.jobs", "rmr1_core.processes", "rmr1_core.jsonl", "rmr1_core.workers"),
-    *("rmr1_core.environments", "rmr1_core.leftovers"),
+    *("rmr1_core.environments", "rmr1_core.leftovers", "rmr1_core.examples_file"),
     *("rmr1_core.cli.options", "rmr1_core.cli.engine_flags"),
 }
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
-    | {"token_probe"},
+    | {"token_probe", "skipping"},
     {"values"},
     {"parsing", "statistics", "datafiles", "components", "jobs", "plain"},
+    {"examples_file"},
     {"hookspecs"},
     {"discovery"},
     {"lookup", "observers", "recipes", "progress", "defaults"},
