@@ -1,7 +1,7 @@
 """Environments are built aside by uv and get their name when they are whole.
 
 The plan is pure, so that a dry run is what would be run. Who builds holds a lock; a second one
-waits for it. What a killed build left is removed by the next.
+waits for it. What a killed build runs ends with it, and what it left is removed by the next.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from rmr1_core.env_store import (
 )
 from rmr1_core.environments import facts_of
 from rmr1_core.errors import JobFailed, UsageError
+from rmr1_core.leftovers import swept
 from rmr1_core.processes import completed
 from rmr1_core.progress import activity
 from rmr1_core.runs import write_whole
@@ -41,8 +42,6 @@ from rmr1_core.uv import find_links, settings, uv_error, uv_program
 from rmr1_core.values import EnvironmentVariant, Value
 
 _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?==")
-
-
 _ASIDE = "environment"
 
 
@@ -99,19 +98,22 @@ def create(environment: Environment, variant: str, *, rebuild: bool = False) -> 
     with alone(folder):
         if record_of(folder) is not None and not rebuild:
             return folder, False
-        sweep(folder)
-        part = new_part(folder)
-        try:
-            _build(environment, variant, part / _ASIDE)
-            if folder.exists():
-                folder.rename(part / "replaced")
-            (part / _ASIDE).rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        with swept(folder) as marks:
+            sweep(folder)
+            part = new_part(folder)
+            try:
+                _build(environment, variant, part / _ASIDE, marks)
+                if folder.exists():
+                    folder.rename(part / "replaced")
+                (part / _ASIDE).rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
     return folder, True
 
 
-def _build(environment: Environment, variant: str, folder: Path) -> None:
+def _build(
+    environment: Environment, variant: str, folder: Path, marks: Mapping[str, str]
+) -> None:  # fmt: skip
     name = f"environment {environment.name} ({variant})"
     made_from, log = environment.variants[variant], log_of(folder_of(environment, variant))
     planned = plan(environment, variant, folder)
@@ -123,14 +125,15 @@ def _build(environment: Environment, variant: str, folder: Path) -> None:
         print(f"{name} has no lock for this platform: its versions are resolved now, and may "
               "be others than those that were tried", file=sys.stderr)  # fmt: skip
     for step in planned.steps:
-        _run(name, step, log)
+        _run(name, step, log, marks)
     write_whole(folder / RECORD_FILE, _record(environment, variant, folder))
 
 
-def _run(name: str, step: BuildStep, log: Path) -> None:
+def _run(name: str, step: BuildStep, log: Path, marks: Mapping[str, str]) -> None:
+    """Run a step to its end; `marks` are variables by which what it starts is found again."""
     since = log.stat().st_size
     with activity(f"{name}: {step.words}") as show:
-        env = {key: value for key, value in step.env.items() if key not in os.environ}
+        env = {key: value for key, value in step.env.items() if key not in os.environ} | marks
         code = completed(step.argv, env=env, log=log, look=lambda: show(_last_line(log, since)))
     if code:
         raise JobFailed(f"{name}: {step.words}", uv_error(log, code, since=since), log)
@@ -249,6 +252,6 @@ def lock(environment: Environment, variant: str) -> None:
             *(*_torch_backend(variant == "cpu"), "--excludes", str(excludes)),
             *("--output-file", str(aside), str(made_from.requirements)),
         )
-        _run(name, BuildStep(words="resolving", argv=argv, env=settings()), log)
+        _run(name, BuildStep(words="resolving", argv=argv, env=settings()), log, {})
         made_from.lock.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(aside, made_from.lock)
