@@ -133,7 +133,8 @@ def _run(name: str, step: BuildStep, log: Path, marks: Mapping[str, str]) -> Non
     """Run a step to its end; `marks` are variables by which what it starts is found again."""
     since = log.stat().st_size
     with activity(f"{name}: {step.words}") as show:
-        env = {key: value for key, value in step.env.items() if key not in os.environ} | marks
+        env = {key: value for key, value in step.env.items() if key not in os.environ}
+        env.update(marks)
         code = completed(step.argv, env=env, log=log, look=lambda: show(_last_line(log, since)))
     if code:
         raise JobFailed(f"{name}: {step.words}", uv_error(log, code, since=since), log)
