@@ -40,7 +40,7 @@ from rmr1_openai.secret import Secret
 
 _CONNECT_SECONDS = 20.0
 _LETTERS_PER_TOKEN = 4
-_MOST_SHORTENINGS = 3
+_MOST_SHORTENINGS = 20
 _MOST_DOUBLINGS = 20
 _PATH = "/chat/completions"
 
@@ -133,8 +133,9 @@ class Asker:
                     result = refused_field(refused, other)
                 course.refused.add(refused)
                 self._field = other
-            case Fewer(tokens):
+            case Fewer(said):
                 course.shortenings += 1
+                tokens = course.limit // 2 if said is None else said
                 if not 0 < tokens < course.limit or course.shortenings > _MOST_SHORTENINGS:
                     result = _nothing("prompt_too_long")
                 course.limit = tokens

@@ -39,6 +39,8 @@ _MOST = re.compile(
     r"(?:at most|cannot be greater than [a-z_=]*) ?(\d+)(?: completion tokens|\.)", re.IGNORECASE
 )
 _PROMPT = re.compile(r"(\d+) (?:input tokens|(?:tokens )?in the messages)", re.IGNORECASE)
+_UNCOUNTED = re.compile(r"(at least|upper bound for) (\d+) input tokens", re.IGNORECASE)
+"""vLLM stops counting a prompt where it and the answer that is asked for do not fit."""
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|unrecognized|unknown|extra inputs", re.IGNORECASE
 )
@@ -58,9 +60,10 @@ class Again(NamedTuple):
 
 
 class Fewer(NamedTuple):
-    """Prompt and answer do not fit together; ask for so many tokens. Not positive: never fits."""
+    """Prompt and answer do not fit together; ask for so many tokens. Not positive: never fits.
+    None: for fewer, nobody knows how many."""
 
-    tokens: int
+    tokens: int | None
 
 
 class OtherField(NamedTuple):
@@ -200,12 +203,16 @@ def unconnected(error: BaseException) -> Again:
     return Again("the connection was dropped", lost=True)
 
 
-def _room(message: str) -> int:
-    """Tokens that are left for an answer, where the message says so or names context and prompt."""
+def _room(message: str) -> int | None:
+    """Tokens that are left for an answer, where the message says so or names context and prompt;
+    None where the prompt was not counted to its end."""
     most = _MOST.search(message)
     if most:
         return int(most[1])
-    limit, prompt = _LIMIT.search(message), _PROMPT.search(message)
+    limit, uncounted = _LIMIT.search(message), _UNCOUNTED.search(message)
+    if limit and uncounted and int(uncounted[2]) < int(limit[1]):
+        return None
+    prompt = _PROMPT.search(message)
     return int(limit[1]) - int(prompt[1]) if limit and prompt else 0
 
 

@@ -354,6 +354,46 @@ def test_an_answer_gets_what_room_the_context_has(serve: Serve) -> None:
     assert [body["max_tokens"] for body in endpoint.bodies] == [50, 20]
 
 
+@pytest.mark.parametrize("prompt", [60, 98, 99, 100, 300])
+def test_an_answer_gets_room_where_the_server_counts_no_further_than_it_must(
+    serve: Serve, prompt: int
+) -> None:
+    """As vLLM does: it reads a prompt only as far as would fit with the answer."""
+
+    def script(asked: Asked, _: int) -> Reply:
+        read = 100 - asked.body["max_tokens"] + 1
+        return Reply(failure(_uncounted(read)), 400) if prompt >= read else echo(asked)
+
+    endpoint = serve(script)
+    (answer,) = ask(endpoint.url, requests=[request(max_new_tokens=50)])
+    fits = prompt < 100
+    assert answer.result.finish_reason == ("stop" if fits else "prompt_too_long")
+    room = endpoint.bodies[-1]["max_tokens"]
+    assert (100 - prompt) // 2 <= room <= max(1, 100 - prompt)
+
+
+def _uncounted(read: int) -> str:
+    return (
+        f"This model's maximum context length is 100 tokens. However, your prompt contains at "
+        f"least {read} input tokens, which exceeds this limit even without any output tokens. "
+        "Please reduce the length of the input prompt."
+    )
+
+
+def test_an_answer_gets_room_where_the_server_counts_letters(serve: Serve) -> None:
+    def script(asked: Asked, _: int) -> Reply:
+        most = 100 - asked.body["max_tokens"]
+        message = (
+            "This model's maximum context length is 100 tokens. However, your prompt contains 800 "
+            f"characters (more than {10 * most} characters, which is the upper bound for {most} "
+            "input tokens). Please reduce the length of the input prompt."
+        )
+        return echo(asked) if 10 * most >= 800 else Reply(failure(message), 400)
+
+    (answer,) = ask(serve(script).url, requests=[request(max_new_tokens=50)])
+    assert answer.result.text == "question 0"
+
+
 @pytest.mark.parametrize(
     "message",
     ["max_tokens is too large: 50. This model supports at most 30 completion tokens.",

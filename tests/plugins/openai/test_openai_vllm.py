@@ -76,7 +76,7 @@ def url(managed_environment: Callable[[str], Located], weights: Path) -> Iterato
     argv = [str(located.python), "-m", "vllm.entrypoints.openai.api_server", "--port", str(port)]
     argv += ["--host", "127.0.0.1", "--model", str(weights), "--served-model-name", "judge"]
     argv += ["--dtype", "float32", "--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
-    argv += ["--enable-prompt-tokens-details"]
+    argv += ["--enable-prompt-tokens-details", "--enforce-eager"]
     log = weights.with_name("server.log")
     with running(argv, env={"VLLM_CPU_KVCACHE_SPACE": "1", **located.env}, log=log) as process:
         _wait(f"http://127.0.0.1:{port}/health", process, log)
@@ -176,6 +176,18 @@ def test_an_answer_may_be_longer_than_the_context_leaves_room_for(url: str) -> N
     answers = by_id(ask(url, requests=requests(max_new_tokens=10 * CONTEXT)[:4]))
     assert all(result.finish_reason in ("stop", "length") for result in answers.values())
     assert all(r.prompt_tokens + r.completion_tokens <= CONTEXT for r in answers.values())
+
+
+def test_a_long_prompt_gets_an_answer_as_long_as_there_is_room(url: str) -> None:
+    """Neither alone is longer than the context, and vLLM does not say how long the prompt is."""
+    text = "the answer to question is " * 20
+    asked = Request(
+        id="long", messages=(Message("user", text),), sampling=Sampling(max_new_tokens=CONTEXT - 40)
+    )
+    (answer,) = ask(url, requests=[asked])
+    assert 40 < answer.result.prompt_tokens < CONTEXT - 40
+    assert answer.result.finish_reason in ("stop", "length")
+    assert answer.result.completion_tokens > 0
 
 
 def test_a_prefix_that_was_seen_is_told_as_cached(url: str) -> None:
