@@ -173,6 +173,7 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")
     except ValueError:
         host, parts = None, urlsplit("")
     if parts.username is not None or parts.password is not None:
@@ -180,12 +181,13 @@ def _check_url(url: str) -> None:
             f"engine 'openai': the base URL of {host} holds a user or a password, which would be "
             "recorded; leave it out, and put the key into an environment variable (--api-key-env)"
         )
-    if parts.query or parts.fragment:
+    if host and ("?" in url or "#" in url):
         raise UsageError(
             f"engine 'openai': the base URL of {host} has a query, which may hold a key; give it "
             "without what follows the '?' or '#'"
         )
-    if parts.scheme not in ("http", "https") or not host:
+    odd = any(letter.isspace() or not letter.isprintable() or letter == "\\" for letter in url)
+    if parts.scheme not in ("http", "https") or not host or odd:
         raise UsageError(
             "engine 'openai': a base URL is like http://localhost:8000/v1; it begins with http:// "
             "or https:// and a host"

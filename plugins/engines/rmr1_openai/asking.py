@@ -1,7 +1,6 @@
 """One request from its first attempt to its answer, inside of the event loop.
 
-The client's own retries are off: ours may go to another URL, are counted, and know what a malformed
-answer is. The body is encoded and decoded here, which halves what the client costs.
+The body is encoded and decoded here, which halves what the client costs.
 """
 
 from __future__ import annotations
@@ -20,8 +19,10 @@ from rmr1_core import Completion, Request, RequestFailed
 from rmr1_core.errors import EngineFailed
 from rmr1_openai import OpenAIEngine, answers
 from rmr1_openai.bodies import body_of
+from rmr1_openai.clients import CONNECT_SECONDS, client_at
 from rmr1_openai.endpoints import LONGEST_REST, Endpoint, Endpoints
 from rmr1_openai.failures import (
+    LONGEST_MESSAGE,
     Again,
     Failure,
     Fewer,
@@ -38,7 +39,13 @@ from rmr1_openai.limits import Rates
 from rmr1_openai.pricing import Account
 from rmr1_openai.secret import Secret
 
-_CONNECT_SECONDS = 20.0
+_DROPPED = (
+    openai.APIConnectionError,
+    httpx2.HTTPError,
+    aiohttp.ClientError,
+    OSError,
+    UnicodeError,  # a status line that is no text
+)
 _LETTERS_PER_TOKEN = 4
 _MOST_SHORTENINGS = 20
 _MOST_DOUBLINGS = 20
@@ -81,25 +88,16 @@ class Asker:
 
     async def __aenter__(self) -> Asker:
         urls = dict.fromkeys(url.rstrip("/") for url in self._engine.base_url)
-        clients = [await self._stack.enter_async_context(self._client(url)) for url in urls]
-        endpoints = [Endpoint(url, client) for url, client in zip(urls, clients, strict=True)]
+        most, endpoints = self._engine.max_concurrency, []
+        for url in urls:
+            client = client_at(url, self._secret, most)
+            endpoints.append(Endpoint(url, await self._stack.enter_async_context(client)))
         self._endpoints = Endpoints(endpoints)
         self._rates = Rates(self._engine.requests_per_minute, self._engine.tokens_per_minute)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
-
-    def _client(self, url: str) -> openai.AsyncOpenAI:
-        most = self._engine.max_concurrency
-        limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
-        return openai.AsyncOpenAI(
-            base_url=url,
-            api_key=self._secret.reveal() or "none",
-            max_retries=0,
-            timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
-            http_client=openai.DefaultAioHttpClient(limits=limits),
-        )
 
     async def ask(self, request: Request) -> Asked:
         """Ask until there is an answer, or no use in asking again."""
@@ -156,9 +154,9 @@ class Asker:
         self, endpoint: Endpoint, request: Request, limit: int
     ) -> Completion | Failure:
         field, booked = self._field, _tokens_in(request) + limit
+        body = body_of(self._engine, self._model, request, limit, field)
         try:
             async with asyncio.timeout(self._engine.timeout_seconds):
-                body = body_of(self._engine, self._model, request, limit, field)
                 response = await endpoint.client.post(
                     _PATH,
                     cast_to=httpx2.Response,
@@ -175,11 +173,12 @@ class Asker:
         except TimeoutError:
             seconds = self._engine.timeout_seconds
             return Again(f"no answer within {seconds:g} seconds", lost=True)
-        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+        except _DROPPED as error:
             return unconnected(error)
         except answers.Malformed as error:
             endpoint.heard(_now())
-            return Again(f"a malformed answer: {self._secret.hide(str(error))[:300]}", lost=True)
+            why = self._secret.sentence(str(error), LONGEST_MESSAGE)
+            return Again(f"a malformed answer: {why}", lost=True)
         endpoint.heard(_now())
         used = answer.prompt_tokens or _tokens_in(request)
         self._rates.correct(booked, used + (answer.completion_tokens or _tokens(answer.text)))
@@ -202,7 +201,7 @@ class Asker:
 
     async def _meaning(self, endpoint: Endpoint, problem: Problem, field: str) -> Failure:
         match problem.status:
-            case 401 | 403:
+            case 401 | 403 | 407:
                 has_key = bool(self._secret.reveal())
                 return refused_key(endpoint.url, self._engine.api_key_env, problem, has_key=has_key)
             case 404:
@@ -214,9 +213,9 @@ class Asker:
     async def _served(self, endpoint: Endpoint) -> list[str]:
         """The models that the endpoint lists; none where it lists none."""
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(CONNECT_SECONDS):
                 models = await endpoint.client.models.list(extra_headers=self._headers)
-            return [self._secret.hide(str(model.id)) for model in models.data]
+            return [self._secret.sentence(str(model.id), LONGEST_MESSAGE) for model in models.data]
         except Exception:  # whatever is there, it is no list of models
             return []
 

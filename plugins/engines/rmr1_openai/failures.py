@@ -1,7 +1,6 @@
 """What a failed attempt means: ask again, give this request up, or stop at once.
 
-Everything that a server wrote passes through `Secret.hide` before it is cut, as some servers repeat
-the key.
+Everything that a server wrote passes through `Secret.sentence`, as some servers repeat the key.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from rmr1_openai.secret import Secret
 
 LONGEST_WAIT = 600.0
 """Seconds; a server that wants more ends the run, to be resumed."""
-_LONGEST_MESSAGE = 300
+LONGEST_MESSAGE = 300
 _MOST_NAMES = 20
-_UNREACHED = ("ClientConnector", "ConnectionTimeout")
+_UNREACHED = ("ClientConnector", "ConnectionTimeout", "ClientProxyConnection")
 """What the names of aiohttp's errors begin with that come before anything is sent."""
 _AGAIN = (408, 409, 425, 429)
 _LEFT_BEHIND = (504, 524)
@@ -96,11 +95,11 @@ class Problem(NamedTuple):
         inner = body.get("error", body)
         inner = inner if isinstance(inner, Mapping) else {"message": inner}
         said = inner.get("message") or inner.get("detail") or body.get("detail") or ""
-        message = " ".join(str(said).split()) or _phrase(error.status_code)
+        message = secret.sentence(str(said), LONGEST_MESSAGE) or _phrase(error.status_code)
         return cls(
             error.status_code,
             error.response.headers,
-            secret.hide(message)[:_LONGEST_MESSAGE].rstrip("."),
+            message.rstrip("."),
             " ".join(str(inner.get(name) or "") for name in ("code", "type")),
             str(inner.get("param") or ""),
         )
@@ -109,7 +108,7 @@ class Problem(NamedTuple):
 def meaning(problem: Problem, field: str) -> Failure:
     """What an error response means; `field` is the name of the token limit that was sent.
 
-    401, 403 and 404 are not decided here, as their sentences need to know more.
+    401, 403, 404 and 407 are not decided here, as their sentences need to know more.
     """
     status, words = problem.status, f"{problem.code} {problem.message}"
     said = f"{problem.message} ({status})"
@@ -156,8 +155,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def refused_key(url: str, variable: str, problem: Problem, *, has_key: bool) -> EngineFailed:
-    """401 or 403: where to put a key."""
+    """401, 403 or 407: where to put a key, or a proxy's password."""
     said = f"{problem.message} ({problem.status})"
+    if problem.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return EngineFailed(f"the proxy wants a password: {said}; say it in HTTP_PROXY")
     if not has_key:
         return EngineFailed(
             f"{url} wants a key: {said}; put it into the environment: export {variable}=…, or name "
@@ -197,9 +198,14 @@ def unconnected(error: BaseException) -> Again:
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and cause not in causes:
         causes.append(cause)
-    if any(type(cause).__name__.startswith(_UNREACHED) for cause in causes):
-        root = next((c for c in causes if isinstance(c, OSError) and c.strerror), error)
-        return Again(f"no connection: {getattr(root, 'strerror', None) or root}", down=True)
+    for cause in causes:
+        name = type(cause).__name__
+        if name == "ClientHttpProxyError":
+            return Again(f"the proxy refuses it ({getattr(cause, 'status', 0)})", down=True)
+        if name.startswith(_UNREACHED):
+            to = " to the proxy" if "Proxy" in name else ""
+            root = next((c for c in causes if isinstance(c, OSError) and c.strerror), error)
+            return Again(f"no connection{to}: {getattr(root, 'strerror', 0) or root}", down=True)
     return Again("the connection was dropped", lost=True)
 
 

@@ -129,7 +129,7 @@ class _Loop:
         self._asker = asker
         self._results: queue.SimpleQueue[Asked | BaseException] = queue.SimpleQueue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ready = threading.Event()
+        self._ready, self._is_open = threading.Event(), False
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._run()), name="rmr1-openai", daemon=True
         )
@@ -137,6 +137,8 @@ class _Loop:
     def __enter__(self) -> _Loop:
         self._thread.start()
         self._ready.wait()
+        if not self._is_open:
+            self.finished()
         return self
 
     def __exit__(
@@ -153,7 +155,8 @@ class _Loop:
         return len(requests)
 
     def finished(self) -> list[Asked]:
-        """What has finished since the last time; waits for one. A bug in the loop is raised."""
+        """What has finished since the last time; waits for one. What failed in the loop itself is
+        raised."""
         results = [self._results.get()]
         try:
             while True:
@@ -169,12 +172,13 @@ class _Loop:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         try:
             async with self._asker:
+                self._is_open = True
                 self._ready.set()
                 await self._over.wait()
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
-        except Exception as error:  # a bug, which is told in the caller's thread
+        except Exception as error:  # which is told in the caller's thread
             self._results.put(error)
         finally:
             self._ready.set()

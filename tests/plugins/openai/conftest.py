@@ -22,7 +22,13 @@ def serve() -> Iterator[Callable[[Script], Endpoint]]:
         endpoint.close()
 
 
+SURROUNDINGS = ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "OPENAI_ADMIN_KEY", "HTTP_PROXY",
+                "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")  # fmt: skip
+
+
 @pytest.fixture(autouse=True)
-def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests keeps their key."""
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+def nobodys_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests keeps their key, and their proxies out of it."""
+    for name in SURROUNDINGS:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)

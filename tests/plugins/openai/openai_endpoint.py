@@ -77,7 +77,7 @@ class Endpoint:
             def do_POST(self) -> None:
                 outer._answer(self)
 
-            do_GET = do_POST  # noqa: N815
+            do_GET = do_CONNECT = do_POST  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass

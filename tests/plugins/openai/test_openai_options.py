@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from openai_endpoint import KEY, Asked, Endpoint, Reply, ask, chat, engine_at, failure, request
 
-from rmr1_core import Backbone
+from rmr1_core import Backbone, Completion
 from rmr1_core.errors import BadOption, EngineFailed, Rmr1Error, UsageError
 from rmr1_core.lookup import resolve
 from rmr1_core.testing import check_component
@@ -53,8 +53,11 @@ def test_the_weights_of_the_backbone_name_the_model(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://[::1", "http://host:port/v1"]
-)
+    "url",
+    ["localhost:8000/v1", "ftp://host/v1", "http://", "http://[::1", "http://host:port/v1",
+     " http://host/v1", "http://host/v1\n", "http://host/v 1", "http://a..b/v1", "http://\ud800/v1",
+     f"http://{'a' * 70}.com/v1", "http://host\\v1"],
+)  # fmt: skip
 def test_what_is_no_base_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="a base URL is like http://localhost:8000/v1"):
         engine_at(url)
@@ -68,7 +71,7 @@ def test_the_url_of_a_method_is_refused() -> None:
 @pytest.mark.parametrize(
     "url",
     [f"https://user:{KEY}@host/v1", f"https://{KEY}@host/v1", f"https://host/v1?api_key={KEY}",
-     f"https://host/v1#{KEY}"],
+     f"https://host/v1#{KEY}", "https://host/v1?", "https://host/v1#"],
 )  # fmt: skip
 def test_a_key_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError, match="base URL of host") as caught:
@@ -112,7 +115,8 @@ def test_options_are_checked_against_their_bounds() -> None:
 def echoes(asked: Asked) -> str:
     """Everything that a server can tell of the key that it was sent."""
     sent = asked.headers["authorization"]
-    return f"bad header Authorization: {sent} / {sent.upper()} / {'x' * 280}{sent}"
+    parts = f"{KEY[:-4]} / {KEY[4:]} / ...{KEY[5:14]}..."
+    return f"bad header Authorization: {sent} / {sent.upper()} / {parts} / {'x' * 200}{sent}"
 
 
 HOSTILE = {
@@ -159,8 +163,64 @@ def test_a_server_that_repeats_the_key_does_not_publish_it(
     assert endpoint.asked[0].headers["authorization"] == f"Bearer {KEY}"
     everything = "\n".join([*map(str, said), caplog.text]).lower()
     assert KEY not in everything
-    assert KEY[3:] not in everything
+    if not any(isinstance(getattr(thing, "result", None), Completion) for thing in said):
+        assert not any(KEY[i : i + 8] in everything for i in range(len(KEY) - 7))
     assert base64.b64encode(KEY.encode()).decode().lower() not in everything
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_what_a_server_says_is_one_line_that_can_be_written(serve: Serve, status: int) -> None:
+    body = b'{"error": {"message": "half \\ud800 a\\u001b[31m red\\nline"}}'
+    endpoint = serve(lambda *_: Reply(body, status))
+    try:
+        (answer,) = ask(endpoint.url, requests=[request()], max_retries=0)
+        said = answer.result.error
+    except EngineFailed as error:
+        said = str(error)
+    assert "half ? a?[31m red line" in said
+    assert said.isprintable()
+
+
+# the environment
+
+
+def test_the_key_is_the_one_that_was_named(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others in the environment are sent nowhere."""
+    endpoint = serve(lambda *_: Reply(chat()))
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "authorization: Bearer sk-other\nx-team: blue")
+    ask(endpoint.url, requests=[request()])
+    monkeypatch.setenv("MY_KEY", KEY)
+    ask(endpoint.url, requests=[request()], api_key_env="MY_KEY")
+    sent = [asked.headers.get("authorization") for asked in endpoint.asked]
+    assert sent == [None, f"Bearer {KEY}"]
+    assert all(asked.headers["x-team"] == "blue" for asked in endpoint.asked)
+
+
+def test_a_proxy_is_used(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = serve(lambda *_: Reply(chat()))
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+    ask("http://far.invalid/v1", requests=[request()])
+    assert proxy.asked[0].path == "http://far.invalid/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "url", "problem"),
+    [("HTTP_PROXY", "http://me:word@127.0.0.1:1", "http://far.invalid/v1", "to the proxy: "),
+     ("HTTPS_PROXY", "OURS", "https://far.invalid/v1", r"the proxy refuses it \(407\)"),
+     ("HTTP_PROXY", "OURS", "http://far.invalid/v1", "wants a password: .* say it in HTTP_PROXY"),
+     ("ALL_PROXY", "socks5://me:word@host", "http://far.invalid/v1", "of the kind socks5://; name"),
+     ("HTTPS_PROXY", "ftp://me:word@host", "http://far.invalid/v1", "HTTP_PROXY, HTTPS_PROXY"),
+     ("SSL_CERT_FILE", "/none", "http://far.invalid/v1", "SSL_CERT_FILE")],
+)  # fmt: skip
+def test_a_surrounding_that_cannot_be_used_is_one_sentence(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, name: str, value: str, url: str, problem: str
+) -> None:
+    proxy = serve(lambda *_: Reply(failure("no"), 407))
+    monkeypatch.setenv(name, value.replace("OURS", proxy.url.removesuffix("/v1")))
+    with pytest.raises(Rmr1Error, match=problem) as caught:
+        ask(url, requests=[request()], max_retries=1)
+    assert "word@" not in str(caught.value)
 
 
 def test_a_bug_in_the_thread_is_told_to_the_caller(serve: Serve) -> None:

@@ -474,7 +474,11 @@ def test_a_server_that_is_not_there_ends_the_run(serve: Serve) -> None:
         ask(endpoint.url, requests=[request(n) for n in range(9)], max_retries=1)
 
 
-@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 999999 What\r\n\r\n", b""])
+@pytest.mark.parametrize(
+    "said",
+    [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 999999 What\r\n\r\n", b"",
+     b"HTTP/1.1 500 \xff\xfe\r\ncontent-length: 0\r\n\r\n"],
+)  # fmt: skip
 def test_what_is_no_web_server_fails_the_request(said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
