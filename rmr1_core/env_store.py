@@ -17,11 +17,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from rmr1_core.components import Environment
-from rmr1_core.errors import BadInput
+from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.runs import read_whole
 from rmr1_core.values import EnvironmentVariant, Value
 
@@ -133,12 +134,14 @@ def log_of(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold an environment for building; wait while another process does."""
+    """Hold an environment for building; wait while another process does.
+
+    Raises:
+        UsageError: nothing can be written where environments are kept.
+    """
     import fcntl
 
-    locks = root() / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with (locks / folder.name).open("w") as file:
+    with _lock_of(folder) as file:
         told = False
         while True:
             try:
@@ -151,6 +154,18 @@ def alone(folder: Path) -> Iterator[None]:
                 told = True
                 time.sleep(WAIT_SECONDS)
         yield
+
+
+def _lock_of(folder: Path) -> IO[str]:
+    locks = root() / ".locks"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        return (locks / folder.name).open("w")
+    except OSError as error:
+        raise UsageError(
+            f"cannot keep environments in {root()}: {error.strerror}; choose another place with "
+            f"${ROOT_VARIABLE}"
+        ) from error
 
 
 def sweep(own: Path) -> None:

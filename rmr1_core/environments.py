@@ -182,6 +182,10 @@ def _adopted(environment: Environment) -> tuple[Path, Facts] | None:
     if not chosen:
         return None
     python = Path(chosen).expanduser().absolute()
+    if python.is_dir():
+        raise UsageError(
+            f"${name}: {python} is a folder; name the Python in it, {python_of(python)}"
+        )
     if not python.is_file():
         raise UsageError(f"${name}: there is no {python}; name a Python, or unset the variable")
     facts = facts_of(python, environment.module)

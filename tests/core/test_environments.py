@@ -336,6 +336,18 @@ def test_what_another_builder_works_on_is_not_swept_away(offered: Place, gate: P
     assert len(whole(offered.root)) == 2
 
 
+def test_a_place_where_none_can_be_built_is_refused_with_the_variable_that_names_another(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RMR1_ENVIRONMENTS", str(place.lock / "environments"))
+    with pytest.raises(UsageError) as caught:
+        building.create(place.environment(), "cpu")
+    assert str(caught.value) == (
+        f"cannot keep environments in {place.lock / 'environments'}: Not a directory; choose "
+        "another place with $RMR1_ENVIRONMENTS"
+    )
+
+
 # finding
 
 
@@ -398,6 +410,9 @@ def test_an_adopted_python_must_be_one_and_have_the_module(
 ) -> None:
     monkeypatch.setenv(ADOPT, str(tmp_path / "none"))
     with pytest.raises(UsageError, match=rf"\${ADOPT}: there is no .*none; name a Python"):
+        environments.locate(NAME)
+    monkeypatch.setenv(ADOPT, str(tmp_path))
+    with pytest.raises(UsageError, match=r"is a folder; name the Python in it, \S+/bin/python"):
         environments.locate(NAME)
     monkeypatch.setenv(ADOPT, sys.executable)
     with pytest.raises(UsageError, match="has no module 'smallish'; install it there"):
