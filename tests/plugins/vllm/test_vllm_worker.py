@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 
 from rmr1_vllm import wire
+from rmr1_vllm.inside.worker import Rendered, Worker
 from rmr1_vllm.session import START
 
 TALK = """
@@ -45,6 +48,51 @@ def test_what_is_printed_stays_out_of_the_conversation_and_children_get_no_input
     assert said == [wire.Loading(step=f"step {number} of m") for number in range(3)]
     assert b"printed by a library" in done.stderr
     assert b"printed by a child" in done.stderr
+
+
+MUTE = """
+import sys, time
+sys.argv = ["start"]
+sys.path.insert(0, {inside!r})
+import start
+start._stand_in_for_the_package()
+from rmr1_vllm.inside.streams import Outbox, take_over
+source, target = take_over()
+outbox = Outbox(target)
+outbox.put([lambda: {{}}["no such message"]])
+time.sleep(60)
+"""
+
+
+def test_a_worker_that_cannot_say_something_ends_with_the_reason():
+    done = subprocess.run(
+        [sys.executable, "-c", MUTE.format(inside=str(START.parent))],
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith(b"KeyError: 'no such message'\n")
+
+
+def test_an_answer_that_the_tokenizer_cannot_read_fails_alone():
+    class Tokenizer:
+        eos = 1
+
+        def text(self, tokens, ends, stop):
+            raise IndexError(f"piece id {tokens[0]} is out of range")
+
+    ask = wire.Ask(number=3, messages=(("user", "x"),), max_new_tokens=5)
+    completion = SimpleNamespace(token_ids=[999], finish_reason="stop")
+    model = SimpleNamespace(max_model_len=8, hf_config=None, try_get_generation_config=dict)
+    worker = Worker(None, Tokenizer(), SimpleNamespace(model_config=model), SimpleQueue())
+    said = worker._wrote(Rendered(ask, [5]), SimpleNamespace(outputs=[completion]))
+    assert said == wire.Declined(
+        number=3,
+        why=(
+            "the model's tokenizer cannot read the answer: IndexError: piece id 999 is out of range"
+        ),
+    )
 
 
 def test_a_worker_that_nobody_talks_to_ends():

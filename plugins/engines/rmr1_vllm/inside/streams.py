@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
@@ -83,6 +84,13 @@ class Outbox:
         sent.wait()
 
     def _send(self) -> None:
+        try:
+            self._send_all()
+        except Exception:  # a worker that can say nothing any more must not seem to work
+            traceback.print_exc()
+            os._exit(1)
+
+    def _send_all(self) -> None:
         while True:
             item = self._queue.get()
             if isinstance(item, threading.Event):

@@ -143,13 +143,18 @@ class Worker:
         if made:
             self.outbox.put(made)
 
-    def _wrote(self, rendered: Rendered, output: Any) -> wire.Wrote:
+    def _wrote(self, rendered: Rendered, output: Any) -> wire.FromWorker:
         """The answer in words; called in the outbox's thread."""
         ask, ids = rendered
         completion = output.outputs[0]
+        try:
+            text = self._prompts.text(completion.token_ids, self._ends, ask.stop)
+        except Exception as error:  # the boundary to a foreign tokenizer
+            why = f"the model's tokenizer cannot read the answer: {named(error)}"
+            return wire.Declined(number=ask.number, why=why)
         return wire.Wrote(
             number=ask.number,
-            text=self._prompts.text(completion.token_ids, self._ends, ask.stop),
+            text=text,
             finish_reason=completion.finish_reason,
             prompt_tokens=len(ids),
             completion_tokens=len(completion.token_ids),
