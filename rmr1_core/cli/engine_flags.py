@@ -68,12 +68,16 @@ def engine_options(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(args: Sequence[str]) -> str:
-    """The engine that is typed, and "" where help is asked without one."""
-    for word, following in zip(args, [*args[1:], ""], strict=False):
+    """The engine that is typed, of several the last as click takes it, and "" where help is asked
+    without one."""
+    named = None
+    for word, following in zip(args, [*args[1:], ""], strict=True):
         if word == "--engine":
-            return following
-        if word.startswith("--engine="):
-            return word.partition("=")[2]
+            named = following
+        elif word.startswith("--engine="):
+            named = word.partition("=")[2]
+    if named is not None:
+        return named
     if {"-h", "--help"} & set(args):
         return ""
     with suppress(UsageError):  # said later, where the engine is needed

@@ -24,6 +24,12 @@ def test_an_option_of_the_engine_is_a_flag(cli: Cli, typed: tuple[str, ...]) -> 
     assert (done.code, done.err.splitlines()[-1]) == (1, "error: the script says: crash")
 
 
+def test_of_two_engines_the_flags_are_those_of_the_last_which_judges(cli: Cli) -> None:
+    twice = ("--engine", "replay:nowhere", "--engine", "scripted")
+    done = cli("bench", "sample-one", "--backbone", "nobody", *twice, "--crash-after", "3")
+    assert (done.code, done.err.splitlines()[-1]) == (1, "error: the script says: crash")
+
+
 def test_a_flag_and_a_setting_say_the_same(cli: Cli, tmp_path: Path) -> None:
     cli("bench", "sample-one", *JUDGE, "--log", str(tmp_path / "log"))
     by_flag = cli("runs", "show", "last", "--json").json["record"]["engine"]
