@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rmr1_core import Ref, TrainingTask
@@ -165,3 +166,21 @@ def test_everything_is_looked_at_where_nothing_is_built(
 
 def test_a_model_that_is_not_built_yet_has_no_known_shape(tmp_path: Path) -> None:
     assert Shape.read(str(tmp_path / "backbone")) is None
+
+
+@pytest.mark.parametrize(("launcher", "ok"), [("local", False), ("slurm", None), ("ray", None)])
+def test_only_a_job_of_this_machine_is_held_against_its_gpus(
+    task: TrainingTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launcher: str, ok: bool
+) -> None:
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text("#!/bin/sh\necho 81559\n")  # one GPU, and eight are asked for
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{smi.parent}:/bin:/usr/bin")
+    monkeypatch.setenv("RMR1_ENVIRONMENTS", str(tmp_path / "none"))
+    monkeypatch.delenv("RMR1_ENV_VERL", raising=False)
+    Path(task.model).mkdir()
+    (Path(task.model) / "config.json").write_text(json.dumps(QWEN_7B))
+    recipe = msgspec.structs.replace(task.recipe, launcher=Ref(name=launcher))
+    found = grpo().checks(msgspec.structs.replace(task, recipe=recipe))
+    assert {check.name: check.ok for check in found}["GPU memory"] is ok
