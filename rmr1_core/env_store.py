@@ -118,8 +118,10 @@ def new_part(folder: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a built environment; at no instant does half of it look whole."""
+    """Remove a built environment, and what killed builds left; at no instant does half of it look
+    whole."""
     with alone(folder):
+        sweep(folder)
         if not folder.exists():  # another process was quicker
             return
         part = new_part(folder)

@@ -325,6 +325,14 @@ def test_a_killed_build_leaves_nothing_that_runs_or_looks_whole(offered: Place, 
     assert list((offered.root / ".parts").iterdir()) == []
 
 
+def test_what_a_killed_build_left_is_removed_with_the_environment(place: Place) -> None:
+    folder, _ = building.create(place.environment(), "cpu")
+    (env_store.new_part(folder) / "half").touch()
+    env_store.remove(folder)
+    assert not folder.exists()
+    assert list((place.root / ".parts").iterdir()) == []
+
+
 def test_what_another_builder_works_on_is_not_swept_away(offered: Place, gate: Path) -> None:
     builder = create()
     waits_for((gate.parent / "pid").exists)
