@@ -104,7 +104,7 @@ def _asked(configuration: Path, *argv: str) -> str:
     return done.stdout.strip()
 
 
-def _wait(condition: object, folder: Path, seconds: float = 60.0) -> None:
+def _wait(condition: object, folder: Path, seconds: float = 180.0) -> None:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():

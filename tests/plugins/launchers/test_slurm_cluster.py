@@ -178,27 +178,41 @@ def ray_processes() -> list[str]:
     return [line for line in done.stdout.splitlines() if "/tmp/rmr1-" in line and "/ray/" in line]
 
 
+@pytest.mark.timeout(1800)
 def test_a_whole_run_survives_its_own_end(tmp_path: Path) -> None:
     """rmr1 is killed while its job runs, and goes on with the same job."""
     rmr1 = [sys.executable, "-m", "rmr1_core", "run", "--runs-dir", str(tmp_path)]
     settings = ("launcher.name=slurm", "launcher.options.poll_seconds=0.5")
     asked = [word for setting in settings for word in ("--set", setting)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.Popen([*rmr1, "--smoke", *asked], env=environment, stderr=subprocess.PIPE)
-    wait_until(lambda: list(tmp_path.glob("*/stages/sft/metrics.jsonl")), seconds=300)
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
-    [record] = tmp_path.glob("*/stages/sft/slurm.json")
-    number = json.loads(record.read_text())["job"]
-    second = subprocess.run(
-        [*rmr1, "--resume", "last", "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert second.returncode == 0, second.stderr
-    assert f"sft: joined Slurm job {number}" in second.stderr
-    stages = [result["stage"] for result in json.loads(second.stdout)["results"]]
-    assert stages == ["before", "sft", "grpo"]
+    said = tmp_path / "said"
+    with said.open("wb") as errors:
+        first = subprocess.Popen([*rmr1, "--smoke", *asked], env=environment, stderr=errors)
+        wait_until(
+            lambda: first.poll() is not None or list(tmp_path.glob("*/stages/sft/metrics.jsonl")),
+            seconds=600,
+        )
+        assert first.poll() is None, said.read_text()
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        [record] = tmp_path.glob("*/stages/sft/slurm.json")
+        number = json.loads(record.read_text())["job"]
+        # the job does not get to its end before rmr1 is there again, however long that takes
+        subprocess.run(["scontrol", "suspend", number], check=True)
+        second = subprocess.Popen(
+            [*rmr1, "--resume", "last", "--json"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        joined = f"sft: joined Slurm job {number}"
+        wait_until(lambda: second.poll() is not None or joined in said.read_text(), seconds=300)
+        subprocess.run(["scontrol", "resume", number], check=True)
+        output, _ = second.communicate(timeout=900)
+    assert second.returncode == 0, said.read_text()
+    assert joined in said.read_text()
+    assert [result["stage"] for result in json.loads(output)["results"]] == [
+        "before",
+        "sft",
+        "grpo",
+    ]
