@@ -10,19 +10,18 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.hub import prefer_cache_when_unreachable
+from rmr1_core.rows import HUB, Row
 from rmr1_core.skipping import made, skipping
 from rmr1_core.values import Message
 from rmr1_core.words import misfit
-
-T = TypeVar("T")
 
 __all__ = ["SUFFIXES", "Row", "find_data", "hub_rows", "is_data_file", "made", "numbered_lines"]
 __all__ += ["prompt_key", "read_rows", "skipping"]
@@ -35,45 +34,6 @@ _UNREADABLE = (OSError, EOFError, zlib.error)
 
 _PARQUET_ROWS = 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class Row:
-    """One row of a data file, which knows where it is from."""
-
-    def __init__(self, path: Path | str, number: int, values: Mapping[str, Any]) -> None:
-        self.path, self.number, self.values = path, number, values
-
-    def get(self, field: str, type_: type[T]) -> T:
-        """The field, checked against a type that msgspec understands.
-
-        Raises:
-            BadInput: the field is missing or does not fit.
-        """
-        if field not in self.values:
-            raise BadInput(self.path, "is missing", row=self.number, field=field)
-        try:
-            return msgspec.convert(self.values[field], type_)
-        except msgspec.ValidationError as error:
-            raise self.bad(field, str(error)) from None
-
-    def messages(self, field: str) -> tuple[Message, ...]:
-        """A conversation: one user's turn as a string, or a list of objects with `role` and
-        `content`, whose other keys do not matter.
-
-        Raises:
-            BadInput: the field is missing, empty, or neither of these.
-        """
-        if isinstance(self.values.get(field), str):
-            return (Message("user", self.values[field]),)
-        turns: tuple[Message, ...] = self.get(field, tuple[Message, ...])
-        if not turns:
-            raise self.bad(field, "has no turn")
-        return turns
-
-    def bad(self, field: str, problem: str) -> BadInput:
-        """An error about one field of this row, to be raised."""
-        problem = problem[:1].lower() + problem[1:]
-        return BadInput(self.path, problem, row=self.number, field=field)
 
 
 def prompt_key(prompt: Sequence[Message]) -> str:
@@ -179,7 +139,7 @@ def hub_rows(
             f"with a local copy use {local}"
         ) from error
     for number, values in enumerate(rows, start=1):
-        yield Row(f"hub:{dataset}", number, values)
+        yield Row(f"{HUB}{dataset}", number, values)
 
 
 def _json_array(path: Path) -> Iterator[Row]:

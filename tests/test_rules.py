@@ -39,7 +39,7 @@ LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
     | {"token_probe", "skipping"},
     {"values"},
-    {"parsing", "statistics", "datafiles", "components", "jobs", "plain"},
+    {"parsing", "statistics", "rows", "datafiles", "components", "jobs", "plain"},
     {"examples_file"},
     {"hookspecs"},
     {"discovery"},

@@ -150,6 +150,11 @@ def test_a_string_is_one_users_turn_and_a_list_is_a_conversation():
         row.messages("absent")
 
 
+def test_a_place_is_the_same_on_every_machine(tmp_path):
+    assert Row(tmp_path / "train.jsonl", 7, {}).place == "train.jsonl:7"
+    assert Row("hub:org/name", 7, {}).place == "org/name:7"
+
+
 @given(st.lists(turns, max_size=4), st.lists(turns, max_size=4))
 def test_only_equal_conversations_have_the_same_key(one, other):
     assert (prompt_key(one) == prompt_key(other)) == (one == other)
