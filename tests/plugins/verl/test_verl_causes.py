@@ -57,6 +57,31 @@ def test_the_worker_inside_of_an_engine_is_read() -> None:
     assert found.true_one() == own
 
 
+DEATH = """\
+ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this task.
+\tclass_name: create_colocated_worker_cls.<locals>.WorkerDict
+\tactor_id: 48493a8c4315984286e51dad01000000
+\tpid: 24570
+\tname: whcUj3WorkerDict_0:0
+\tip: 10.0.0.7
+The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR Worker exit \
+detail: Worker unexpectedly exits with a connection error code 2. End of file. Some common causes \
+include: (1) the process was killed by the OOM killer due to high memory usage, (2) others.
+"""
+
+
+def test_of_a_worker_that_was_killed_it_is_said_who_and_how() -> None:
+    assert cause(*DEATH.splitlines()).true_one() == (
+        "RuntimeError: WorkerDict (pid 24570) was killed (out of memory?): Worker unexpectedly "
+        "exits with a connection error code 2. End of file"
+    )
+
+
+def test_what_a_worker_said_before_it_died_is_the_cause() -> None:
+    own = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+    assert cause(f"{WORKER}{own}", *DEATH.splitlines()).true_one() == own
+
+
 def test_without_another_the_consequence_is_better_than_nothing() -> None:
     died = "ray.exceptions.ActorDiedError: The actor died unexpectedly."
     assert cause("training", died).true_one() == died

@@ -25,6 +25,9 @@ _CONSEQUENCES = re.compile(
     r"|RayTaskError|materializable|OwnerDiedError|CancelledError|DistBackendError"
     r"|Engine core initialization failed|Worker failed with error|NodeDiedError"
 )
+_DIED = re.compile(r"^(?:class_name: (?:.*\.)?(?P<actor>\w+)|pid: (?P<pid>\d+))$")
+_HOW = re.compile(r"Worker exit detail: (?P<how>.+?)\.?(?: Some common causes.*)?$")
+"""What Ray tells below an ActorDiedError, and no worker could: its process was killed."""
 KEPT = 400
 
 
@@ -34,6 +37,7 @@ class Causes:
     def __init__(self) -> None:
         self._driver: deque[str] = deque(maxlen=KEPT)
         self._workers: deque[str] = deque(maxlen=KEPT)
+        self._died: dict[str, str] = {}
         self.waiting = ""
 
     def look(self, line: str) -> None:
@@ -42,6 +46,8 @@ class Causes:
         text = line[worker.end() :].strip() if worker else line.rstrip()
         if _WAITING.search(text):
             self.waiting = text
+        for told in filter(None, (_DIED.match(text.strip()), _HOW.search(text))):
+            self._died.update({k: v for k, v in told.groupdict().items() if v})
         if found := _EXCEPTION.match(text):
             (self._workers if worker else self._driver).append(found["line"])
 
@@ -51,4 +57,11 @@ class Causes:
         if last and not _CONSEQUENCES.search(last):
             return last
         own = [line for line in self._workers if not _CONSEQUENCES.search(line)]
-        return own[-1] if own else last
+        return own[-1] if own else self._death() or last
+
+    def _death(self) -> str:
+        """That of an actor whose process ended without a word."""
+        if "how" not in self._died:
+            return ""
+        who = f"{self._died.get('actor', 'a worker')} (pid {self._died.get('pid', 'unknown')})"
+        return f"RuntimeError: {who} was killed (out of memory?): {self._died['how']}"
