@@ -47,6 +47,16 @@ def test_the_smoke_run_rises_on_problems_that_it_never_saw(smoke):
     assert reached["grpo"] >= max(reached["sft"] - 0.01, 0.95)
 
 
+def test_the_scripts_of_a_dry_run_work_by_hand(tmp_path):
+    few = [f"--set=stages.{stage}.trainer.options.steps=2" for stage in ("sft", "grpo")]
+    folder = Path(rmr1(tmp_path, "run", "--smoke", *few, "--dry-run")["folder"])
+    for stage in ("sft", "grpo"):
+        script = folder / "stages" / stage / "run.sh"
+        done = subprocess.run([script], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        assert (script.parent / "checkpoint" / "config.json").exists()
+
+
 def test_its_sampled_answers_rise_too(smoke):
     sampled = [r["sampled"][0]["scores"]["headline"]["value"] for r in smoke["results"]]
     assert sampled[0] < sampled[1] < sampled[2]

@@ -16,7 +16,7 @@ from rmr1_core.cli.options import (
     refuse_with_resume,
     runs_dir_option,
 )
-from rmr1_core.errors import UsageError
+from rmr1_core.errors import MissingPackage, UsageError
 
 
 @click.command(
@@ -89,6 +89,7 @@ def run(
         click.echo(f"run {folder}", err=True)
         _tell(folder)
     if dry_run:
+        _build_models(folder)
         _print_files(folder, as_json)
         return
     if not asked["no_check"]:
@@ -189,16 +190,22 @@ def _recipe(asked: dict[str, Any]) -> Any:
     return recipe
 
 
-def _print_files(folder: Path, as_json: bool) -> None:
+def _build_models(folder: Path) -> None:
+    """Build the backbones that start from nothing, so that each run.sh works by hand."""
     from rmr1_core import train
 
+    try:
+        for pipeline in train.pipelines(folder):
+            pipeline.prepared_backbone()
+    except MissingPackage as missing:
+        click.echo(f"run.sh lacks its model: {missing}", err=True)
+
+
+def _print_files(folder: Path, as_json: bool) -> None:
     files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
     if as_json:
         whole = {"run": folder.name, "folder": str(folder), "recipe": _resolved(folder)}
         echo_json({**whole, "files": files})
         return
     click.echo("\n".join(files))
-    backbone = train.pipelines(folder)[0].backbone
-    if not backbone.model:
-        click.echo(f"{backbone.name} is built when the run starts; run.sh needs it", err=True)
     click.echo(f"nothing was started; go on with: rmr1 run --resume {folder.name}", err=True)

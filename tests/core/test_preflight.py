@@ -192,11 +192,6 @@ def test_a_written_run_can_be_checked(run: Callable[..., Any], state: Path) -> N
     assert not (next(Path("runs").iterdir()) / "evaluations").exists()
 
 
-def test_a_dry_run_says_what_its_scripts_lack(run: Callable[..., Any]) -> None:
-    assert "nobody is built when the run starts; run.sh needs it" in run("--dry-run")[2]
-    assert "is built" not in run("--dry-run", "--set", "backbone.options.model=x/y")[2]
-
-
 def test_what_a_run_resolved_to_is_told_before_it_starts(run: Callable[..., Any]) -> None:
     _, out, err = run("--dry-run", "--json")
     whole = json.loads(out)

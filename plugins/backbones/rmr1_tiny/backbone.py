@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from rmr1_core import Backbone, Option
-from rmr1_core.errors import UsageError
+from rmr1_core.errors import MissingPackage, UsageError
 from rmr1_core.folders import whole_folder
 
 RECORD = "rmr1_tiny.json"
@@ -37,6 +37,7 @@ class Tiny(Backbone, frozen=True, kw_only=True):
 
         Raises:
             UsageError: heads do not divide the hidden width.
+            MissingPackage: torch or transformers is not installed.
         """
         if self.hidden % (2 * self.heads):
             raise UsageError(
@@ -52,10 +53,13 @@ class Tiny(Backbone, frozen=True, kw_only=True):
         return prepared
 
     def _build(self, folder: Path, seed: int, corpus: Callable[[], Iterable[str]]) -> None:
-        import torch
-        from transformers import Qwen2ForCausalLM
-        from transformers.utils import logging
-
+        try:
+            import torch
+            from transformers import Qwen2ForCausalLM
+            from transformers.utils import logging
+        except ModuleNotFoundError as error:
+            package, install = error.name or "torch", "pip install 'rmr1[local]'"
+            raise MissingPackage(package, f"backbone {self.name!r}", install) from None
         from rmr1_tiny.tokenizer import train_tokenizer
 
         logging.disable_progress_bar()  # one file of a megabyte
