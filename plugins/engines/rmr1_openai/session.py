@@ -16,7 +16,7 @@ from types import TracebackType
 
 import openai
 
-from rmr1_core import Answer, Completion, EngineSession, Request
+from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed
 from rmr1_core.errors import EngineFailed, UsageError
 from rmr1_openai import OpenAIEngine
 from rmr1_openai.asking import Asked, Asker
@@ -24,6 +24,8 @@ from rmr1_openai.pricing import Account, price_of
 from rmr1_openai.secret import Secret, key_in
 
 _CLOSING_SECONDS = 10.0
+_HOPELESS = 100
+"""So many failed requests, and not one answer, mean that none will be answered."""
 
 
 class OpenAISession(EngineSession):
@@ -41,20 +43,16 @@ class OpenAISession(EngineSession):
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Who was asked, and what that took so far."""
+        """Who was asked, and what that took since this session began: the journal has it all."""
         counts = self._counts
-        facts = {
+        tokens = f"{counts['in']} tokens in ({counts['cached']} cached), {counts['out']} out"
+        spent = f", ${self._account.spent:.4f} spent" if self._priced else ""
+        return {
             "openai": openai.__version__,
             "model": self._model,
             "base URLs": ", ".join(self._engine.base_url),
-            "tokens in": str(counts["in"]),
-            "tokens cached": str(counts["cached"]),
-            "tokens out": str(counts["out"]),
-            "retries": str(counts["retries"]),
+            "since the last start": f"{tokens}, {counts['retries']} retries{spent}",
         }
-        if self._priced:
-            facts["spent"] = f"${self._account.spent:.4f}"
-        return facts
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request, each as soon as it is finished.
@@ -77,6 +75,7 @@ class OpenAISession(EngineSession):
             finished = loop.finished()
             answers = [self._answer(asked) for asked in finished]
             failures = [a.result for a in finished if isinstance(a.result, EngineFailed)]
+            failures += self._hopeless(finished)
             under_way -= len(finished)
             if not failures:  # free places do not wait for the caller
                 under_way += loop.ask(waiting.take(self._engine.max_concurrency - under_way))
@@ -84,8 +83,23 @@ class OpenAISession(EngineSession):
             if failures:
                 raise failures[0]
 
+    def _hopeless(self, finished: Sequence[Asked]) -> list[EngineFailed]:
+        """The end of a session in which nothing succeeds; nothing where there is hope."""
+        failed = [asked.result for asked in finished if isinstance(asked.result, RequestFailed)]
+        if not failed or self._counts["answered"] or self._counts["failed"] < _HOPELESS:
+            return []
+        return [
+            EngineFailed(
+                f"none of {self._counts['failed']} requests was answered, the last because: "
+                f"{failed[-1].error}; check --base-url and --model, and go on with: "
+                "rmr1 bench --resume last"
+            )
+        ]
+
     def _answer(self, asked: Asked) -> Answer | None:
         self._counts["retries"] += asked.retries
+        self._counts["failed"] += isinstance(asked.result, RequestFailed)
+        self._counts["answered"] += isinstance(asked.result, Completion)
         completion = asked.result if isinstance(asked.result, Completion) else None
         completion = self._account.settle(asked.request, completion)
         if completion is not None:

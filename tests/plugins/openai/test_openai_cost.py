@@ -48,7 +48,7 @@ def test_every_answer_has_its_cost(serve: Serve, prices: str) -> None:
     with engine_at(endpoint.url, prices=prices).open(_JUDGE) as session:
         (answer,) = session.generate([request()])
         assert answer.result.cost == pytest.approx((60 * 1000 + 40 * 500 + 10 * 2000) / 1e6)
-        assert session.facts["spent"] == "$0.1000"
+        assert session.facts["since the last start"].endswith(", $0.1000 spent")
 
 
 def test_a_model_without_a_price_costs_nothing(serve: Serve, prices: str) -> None:

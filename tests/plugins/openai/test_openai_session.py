@@ -195,7 +195,7 @@ def test_one_session_answers_several_times(serve: Serve) -> None:
         assert len(list(session.generate([request(0)]))) == 1
         assert len(list(session.generate([request(1), request(2)]))) == 2
         assert list(session.generate([])) == []
-        assert session.facts["tokens out"] == "30"
+        assert ", 30 out" in session.facts["since the last start"]
 
 
 # failures that pass
@@ -220,7 +220,7 @@ def test_what_passes_is_asked_again(serve: Serve, reply: Reply) -> None:
     with engine_at(endpoint.url).open(_NOBODY) as session:
         (answer,) = session.generate([request()])
         assert answer.result.text == "question 0"
-        assert session.facts["retries"] == "2"
+        assert session.facts["since the last start"].endswith("2 retries")
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,20 @@ def test_what_does_not_pass_fails_alone(serve: Serve, reply: Reply, why: str) ->
     assert re.fullmatch(f"(a )?{why}, in the last of 3 attempts", failed.error)
     assert all(isinstance(result, Completion) for result in results.values())
     assert len(endpoint.bodies) == 2 + 3
+
+
+def test_a_run_of_which_nothing_succeeds_ends_early(serve: Serve) -> None:
+    endpoint = serve(lambda *_: Reply(b"<p>Welcome!</p>"))
+    told = "none of 1[0-9][0-9] requests was answered, the last because: a malformed answer: .*"
+    with pytest.raises(EngineFailed, match=f"{told}check --base-url"):
+        ask(endpoint.url, requests=[request(n) for n in range(500)], max_retries=0)
+    assert len(endpoint.bodies) < 250
+
+
+def test_one_answer_is_enough_to_hope(serve: Serve) -> None:
+    endpoint = serve(lambda asked, _: echo(asked) if "question 0" in str(asked.body) else Reply(""))
+    answers = ask(endpoint.url, requests=[request(n) for n in range(150)], max_retries=0)
+    assert sum(isinstance(answer.result, RequestFailed) for answer in answers) == 149
 
 
 def test_a_slow_server_is_left(serve: Serve) -> None:
