@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -71,7 +72,7 @@ def _named(args: Sequence[str]) -> str:
     """The engine that is typed, of several the last as click takes it, and "" where help is asked
     without one."""
     named = None
-    for word, following in zip(args, [*args[1:], ""], strict=True):
+    for word, following in pairwise([*args, ""]):
         if word == "--engine":
             named = following
         elif word.startswith("--engine="):

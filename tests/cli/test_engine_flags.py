@@ -30,6 +30,12 @@ def test_of_two_engines_the_flags_are_those_of_the_last_which_judges(cli: Cli) -
     assert (done.code, done.err.splitlines()[-1]) == (1, "error: the script says: crash")
 
 
+def test_without_a_word_bench_says_what_it_needs(cli: Cli) -> None:
+    done = cli("bench")
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("error: ")
+
+
 def test_a_flag_and_a_setting_say_the_same(cli: Cli, tmp_path: Path) -> None:
     cli("bench", "sample-one", *JUDGE, "--log", str(tmp_path / "log"))
     by_flag = cli("runs", "show", "last", "--json").json["record"]["engine"]
