@@ -19,12 +19,12 @@ import msgspec
 from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.hub import prefer_cache_when_unreachable
 from rmr1_core.rows import HUB, Row
-from rmr1_core.skipping import made, skipping
+from rmr1_core.skipping import made, skip, skipping
 from rmr1_core.values import Message
 from rmr1_core.words import misfit
 
 __all__ = ["SUFFIXES", "Row", "find_data", "hub_rows", "is_data_file", "made", "numbered_lines"]
-__all__ += ["prompt_key", "read_rows", "skipping"]
+__all__ += ["prompt_key", "read_rows", "skip", "skipping"]
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 """Names of data files end with one of these."""

@@ -9,9 +9,11 @@ from rmr1_core import Dataset, hookimpl
 def rmr1_datasets() -> list[Dataset]:
     """Offer the sources of this plugin."""
     from rmr1_preferences.mixed import Mixed
+    from rmr1_preferences.named import named
     from rmr1_preferences.preferences import Preferences
 
     return [
+        *named(),
         Preferences(
             name="preferences",
             summary="preferences in a file, a folder or on the hub: preferences:PATH",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rmr1_preferences.forms import Compared
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_ANY = ("*.jsonl", "*.jsonl.gz", "*.parquet", "*")
+"""Files of the split "train" where none is named so: the first kind that is there."""
 _OTHER_SPLITS = ("test", "valid", "dev", "eval")
 
 
@@ -159,7 +161,7 @@ class Source(Dataset, frozen=True, kw_only=True):
             return [path]
         files = find_data(path, f"{split}.*", f"{split}-*", f"{split}_*", say=say)
         if not files and split == "train":
-            others = find_data(path, "*", say=say)
+            others = find_data(path, *_ANY, say=say)
             files = [file for file in others if not file.name.startswith(_OTHER_SPLITS)]
         if not files:
             raise UsageError(

@@ -55,11 +55,9 @@ def prompt_of(row: Row, field: str) -> Turns:
 
 
 def asking(row: Row, field: str, turns: Turns) -> Turns:
-    """The turns, if they end with a user's that is not empty. Raises BadInput otherwise."""
+    """The turns, if they end with a user's. Raises BadInput otherwise."""
     if not turns or turns[-1].role != "user":
         raise row.bad(field, "does not end with a user's turn, so there is nothing to answer")
-    if not turns[-1].content.strip():
-        raise row.bad(field, "asks nothing: the last turn is empty")
     return turns
 
 

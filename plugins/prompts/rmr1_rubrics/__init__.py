@@ -55,11 +55,13 @@ def rmr1_datasets() -> Iterable[Dataset]:
             label_field="ground_truth",
             trace_field="winner",
             traces="published",
+            licence="see the card of the set on the hub",
         ),
         Published(
             name="rm-r1-rlvr",
             summary="RM-R1's published pairs for reinforcement learning, 72,983 rows",
             hub="gaotang/RM-R1-Reasoning-RLVR",
+            licence="see the card of the set on the hub",
         ),
     ]
 

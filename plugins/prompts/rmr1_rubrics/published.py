@@ -58,19 +58,23 @@ class Published(Dataset, frozen=True, kw_only=True):
     allow_misfits: Annotated[
         int, Option(description="rows that may be left out because they do not fit", ge=0)
     ] = 0
+    licence: Annotated[str, Option(description="note that every row keeps")] = "not stated"
     limit: Annotated[int, Option(description="at most so many rows; 0: all", ge=0)] = 0
 
     def examples(self, split: str, *, seed: int) -> Iterator[Example]:
         """The rows in the published order, each in its published order of answers.
 
         Raises:
-            BadInput: more rows do not fit than may; it names file, row and field.
+            BadInput: more rows do not fit than may; it names file, row and field. Inside of
+                `skipping()` they are left out, however many.
             UsageError: there is no such split, or the hub cannot be reached.
         """
+        from rmr1_core.datafiles import made
         from rmr1_rubrics.taking_apart import Wordings
 
         self.check_split(split)
-        wordings = Wordings.learned(map(_prompt, self._rows(split)), f"dataset {self.name!r}")
+        prompts = made(self._rows(split), _prompt)
+        wordings = Wordings.learned(prompts, f"dataset {self.name!r}")
         found = self._fitting(split, wordings)
         return islice(found, self.limit) if self.limit else found
 
@@ -86,13 +90,13 @@ class Published(Dataset, frozen=True, kw_only=True):
         from rmr1_core.errors import BadInput
 
         misfits = 0
-        for number, row in enumerate(self._rows(split), start=1):
+        for row in self._rows(split):
             try:
-                example = self._example(row, f"{self.name}-{split}-{number}", wordings)
+                example = self._example(row, f"{self.name}-{split}-{row.place}", wordings)
             except BadInput as misfit:
                 misfits += 1
                 if misfits > self.allow_misfits:
-                    raise _too_many(misfit, misfits) from None
+                    _leave_out(misfit, misfits)
                 continue
             yield example
 
@@ -114,7 +118,7 @@ class Published(Dataset, frozen=True, kw_only=True):
             prompt=shown.prompt,
             chosen=chosen,
             rejected=rejected,
-            tags={"source": self.name, "file": str(row.path), "row": str(row.number)},
+            tags={"source": self.name, "row_id": row.place, "licence": self.licence},
         )
         return Example(pair=pair, chosen_first=first, trace=self._trace(row, label))
 
@@ -145,7 +149,8 @@ class Published(Dataset, frozen=True, kw_only=True):
             return chain.from_iterable(map(read_rows, self._files(split)))
         if not self.hub:
             raise UsageError(f"dataset {self.name!r}: say where it is with the option path or hub")
-        local = "--set stages.STAGE.dataset.options.path=PATH"
+        recipe = "--set stages.STAGE.dataset.options.path=PATH"
+        local = f"{self.name}:PATH, or in a recipe {recipe}"
         return hub_rows(self.hub, split=split, revision=self.revision, local=local)
 
     def _files(self, split: str) -> list[Path]:
@@ -153,7 +158,8 @@ class Published(Dataset, frozen=True, kw_only=True):
         from rmr1_core.datafiles import find_data
 
         path = Path(self.path).expanduser()
-        files = find_data(path, f"{split}.*", f"{split}-*") if path.is_dir() else [path]
+        patterns, say = (f"{split}.*", f"{split}-*"), f"{self.name}:PATH"
+        files = find_data(path, *patterns, say=say) if path.is_dir() else [path]
         if not files:
             raise UsageError(
                 f"dataset {self.name!r}: {path} has no data file for the split {split!r}, such as "
@@ -166,6 +172,17 @@ def _prompt(row: Row) -> TrainingPrompt:
     from rmr1_rubrics.learned import TrainingPrompt
 
     return TrainingPrompt(row.number, tuple(row.get(PROMPT_FIELD, list[Message])))
+
+
+def _leave_out(misfit: BadInput, misfits: int) -> None:
+    """Leave out a row that does not fit, where bad rows are skipped. Raises BadInput elsewhere."""
+    from rmr1_core.datafiles import skip
+    from rmr1_core.errors import BadInput
+
+    try:
+        skip(misfit)
+    except BadInput:
+        raise _too_many(misfit, misfits) from None
 
 
 def _too_many(misfit: BadInput, misfits: int) -> BadInput:

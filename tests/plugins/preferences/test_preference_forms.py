@@ -159,7 +159,6 @@ IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url":
         ({"chosen": "x", "rejected": "y"}, "prompt", "is missing"),
         ({"prompt": "q", "chosen": 1, "rejected": "y"}, "chosen", "expected `str`, got `int`"),
         ({"prompt": "q", "chosen": None, "rejected": "y"}, "chosen", "got `null`"),
-        ({"prompt": " ", "chosen": "x", "rejected": "y"}, "prompt", "asks nothing"),
         ({"prompt": [], "chosen": "x", "rejected": "y"}, "prompt", "has no turn"),
         ({"prompt": 5, "chosen": "x", "rejected": "y"}, "prompt", "got `int`"),
         (answers(QUESTION, "x", "y") | {"prompt": said((), "hi")}, "prompt", "user's turn"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rmr1_core import Comparison, Example, Message, Ref, Verdict
-from rmr1_core.datafiles import read_rows
+from rmr1_core.datafiles import read_rows, skipping
 from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.jsonl import write
 from rmr1_core.lookup import resolve
@@ -78,9 +78,10 @@ def test_a_pair_says_which_row_it_is_from(tmp_path: Path) -> None:
     pair = examples(tmp_path, rows(30))[6].pair
     assert pair.tags == {
         "source": "rm-r1-rlvr",
-        "file": str(tmp_path / "train.jsonl"),
-        "row": "7",
+        "row_id": "train.jsonl:7",
+        "licence": "see the card of the set on the hub",
     }
+    assert pair.id == "rm-r1-rlvr-train-train.jsonl:7"
 
 
 def test_two_wordings_in_one_set_are_told_apart(tmp_path: Path) -> None:
@@ -120,6 +121,21 @@ def test_so_many_misfits_as_are_allowed_are_left_out(tmp_path: Path) -> None:
     assert len(examples(tmp_path, data, allow_misfits=2)) == 38
     with pytest.raises(BadInput, match=r"row 8, field 'winner'.*'both'.*allow_misfits=2"):
         examples(tmp_path, data, allow_misfits=1)
+
+
+def test_misfits_are_left_out_with_the_rows_that_cannot_be_read(tmp_path: Path) -> None:
+    data: list[Any] = rows(40)
+    data[4]["winner"] = "both"
+    data[6] = {"winner": "model_a"}
+    data[8]["context_messages"] = [{"role": "user", "content": "hello there"}]
+    write(tmp_path / "train.jsonl", [*data, ["no", "object"]])
+    with skipping() as skipped:
+        found = list(dataset(tmp_path / "train.jsonl").examples("train", seed=0))
+    assert len(found) == 37
+    assert sorted((error.row, error.field) for error in skipped if error.field) == [
+        *((5, "winner"), (7, "context_messages"), (9, "context_messages"))
+    ]
+    assert [error.row for error in skipped if not error.field] == [41]
 
 
 def test_rows_without_a_common_wording_are_refused(tmp_path: Path) -> None:
@@ -193,7 +209,7 @@ def test_a_limit_takes_the_first_rows(tmp_path: Path) -> None:
 
 
 def test_a_set_that_cannot_be_had_from_the_hub_says_how_else() -> None:
-    with pytest.raises(UsageError, match=r"-RLVR'.* use --set stages.STAGE.dataset"):
+    with pytest.raises(UsageError, match=r"-RLVR'.* use rm-r1-rlvr:PATH.* --set stages"):
         next(resolve("dataset", "rm-r1-rlvr").examples("train", seed=0))
 
 
