@@ -2,8 +2,8 @@
 
 Every name of the plugin contract is importable from here: hooks, kinds, and the values that flow
 between them. What helps to fulfil it is in public modules of its own: `datafiles`, `environments`,
-`errors`, `hub`, `jobs`, `jsonl`, `lookup`, `processes`, `statistics`, `testing`, `workers`. All
-else may change.
+`errors`, `hub`, `jobs`, `jsonl`, `lookup`, `processes`, `statistics`, `testing`, `weights`,
+`workers`. All else may change.
 """
 
 from rmr1_core.components import (

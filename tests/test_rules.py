@@ -32,13 +32,13 @@ PUBLIC = {
     *("rmr1_core.testing", "rmr1_core.lookup", "rmr1_core.hub", "rmr1_core.folders"),
     *("rmr1_core.jobs", "rmr1_core.processes", "rmr1_core.jsonl", "rmr1_core.workers"),
     *("rmr1_core.environments", "rmr1_core.leftovers", "rmr1_core.examples_file"),
-    *("rmr1_core.cli.options", "rmr1_core.cli.engine_flags"),
+    *("rmr1_core.weights", "rmr1_core.cli.options", "rmr1_core.cli.engine_flags"),
 }
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
     | {"token_probe", "skipping"},
-    {"values"},
+    {"values", "weights"},
     {"parsing", "statistics", "rows", "datafiles", "components", "jobs", "plain"},
     {"examples_file"},
     {"hookspecs"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +14,10 @@ import transformers
 
 from rmr1_core import Backbone
 from rmr1_core.errors import BadInput, EngineFailed, UsageError
+from rmr1_core.weights import checked_folder
 
 if TYPE_CHECKING:
     from rmr1_transformers import TransformersEngine
-
-_WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 
 
 class Loaded(NamedTuple):
@@ -42,33 +39,10 @@ def load(engine: TransformersEngine, backbone: Backbone) -> Loaded:
     device = _device(engine.device)
     dtype = _dtype(engine.dtype, device)
     attention = _attention(engine.attn_implementation, device, dtype)
-    with _quiet(local=_check_folder(backbone.model)):
+    with _quiet(local=checked_folder(backbone.model) is not None):
         tokenizer = _tokenizer(backbone)
         model = _model(backbone, dtype, attention, device)
     return Loaded(model, tokenizer, ends(model, tokenizer), _context(model, engine.max_context))
-
-
-def _check_folder(model: str) -> bool:
-    """Whether the model is a folder; if so, it has all that it needs.
-
-    Raises:
-        BadInput: it has not.
-    """
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        return False
-    for file in (folder, *folder.iterdir()):
-        if not os.access(file, os.R_OK):  # which the loaders say in a misleading way
-            raise BadInput(file, "you may not read this; see its permissions")
-    if not (folder / "config.json").is_file():
-        raise BadInput(folder, "no config.json; give the folder that save_pretrained() wrote")
-    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-        raise BadInput(folder, "no weights (*.safetensors); was the model saved here, or a part?")
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
-        raise BadInput(
-            folder, "no tokenizer; copy tokenizer.json and tokenizer_config.json beside the weights"
-        )
-    return True
 
 
 def _tokenizer(backbone: Backbone) -> Any:

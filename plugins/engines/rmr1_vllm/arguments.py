@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rmr1_core import Backbone
-from rmr1_core.errors import BadInput, UsageError
+from rmr1_core.errors import UsageError
+from rmr1_core.weights import SAFE_OR_PICKLED, checked_folder
 
 if TYPE_CHECKING:
     from rmr1_vllm import VllmEngine
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 _ALWAYS = {"generation_config": "vllm"}
 """A model's own sampling settings are not applied; its end-of-sequence tokens still are."""
 _NOT_VLLMS = {"name", "summary", "default", "extra", "log"}
-_WEIGHTS = ("*.safetensors", "*.bin", "*.safetensors.index.json", "*.gguf", "*.pt")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 
 
 def engine_arguments(engine: VllmEngine) -> dict[str, Any]:
@@ -63,15 +61,5 @@ def weights(backbone: Backbone) -> str:
             f"backbone {backbone.name!r} starts from nothing; train it with rmr1 run, and name "
             "the checkpoint folder instead"
         )
-    folder = Path(backbone.model).expanduser()
-    if not folder.is_dir():
-        return backbone.model
-    if not (folder / "config.json").is_file():
-        raise BadInput(folder, "no config.json; give the folder that save_pretrained() wrote")
-    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
-        raise BadInput(folder, "no weights (*.safetensors); was the model saved here, or a part?")
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
-        raise BadInput(
-            folder, "no tokenizer; copy tokenizer.json and tokenizer_config.json beside the weights"
-        )
-    return str(folder.resolve())
+    folder = checked_folder(backbone.model, (*SAFE_OR_PICKLED, "*.gguf", "*.pt"))
+    return backbone.model if folder is None else str(folder.resolve())
