@@ -30,7 +30,8 @@ class Layout(NamedTuple):
     """Which row each token of a forward pass belongs to, and what it sees.
 
     The rows stand in neighbouring slots from `first`. `slots` and `columns`, both (tokens,), say
-    where a token's keys and values go; `width` is how many columns are then in use. `pick`
+    where a token's keys and values go; `width` is how many columns are then in use. `ends` (rows,)
+    are the tokens that are their rows' last. `pick`
     (rows * longest,) and `place` (tokens,) lead from tokens to rows and back; None where every row
     has as many. `mask` is added to scores, (rows, 1, longest, width); None: each token sees what
     precedes it and nothing else is there. `lines` is where tokens go in buffers, once computed.
@@ -42,10 +43,16 @@ class Layout(NamedTuple):
     width: int
     slots: torch.Tensor
     columns: torch.Tensor
+    ends: torch.Tensor
     pick: torch.Tensor | None
     place: torch.Tensor | None
     mask: torch.Tensor | None
     lines: dict[tuple[int, int], torch.Tensor]
+
+    def last(self, dtype: torch.dtype) -> Layout:
+        """The same with one query per row, that of its last token."""
+        mask = _hiding(self.columns[self.ends, None], self.width, dtype)
+        return self._replace(longest=1, pick=None, place=None, mask=mask)
 
     def spread(self, query: torch.Tensor) -> torch.Tensor:
         """From (1, heads, tokens, size) to (rows, heads, longest, size)."""
@@ -93,10 +100,8 @@ def layout(
         pick = np.minimum(before[:, None] + np.arange(longest), len(row) - 1).reshape(-1)
         place = row * longest + within
     if longest <= _FEW or starts.any():
-        last = torch.from_numpy(starts[:, None] + np.arange(longest)).to(device)
-        hidden = torch.arange(width, device=device) > last[:, None, :, None]
-        mask = torch.zeros(hidden.shape, dtype=dtype, device=device)
-        mask.masked_fill_(hidden, torch.finfo(dtype).min)
+        own = torch.from_numpy(starts[:, None] + np.arange(longest)).to(device)
+        mask = _hiding(own, width, dtype)
 
     def tensor(numbers: npt.NDArray[np.int64] | None) -> Any:
         return None if numbers is None else torch.from_numpy(numbers).to(device)
@@ -108,11 +113,19 @@ def layout(
         width,
         tensor(first + row),
         tensor(starts[row] + within),
+        tensor(before + counts - 1),
         tensor(pick),
         tensor(place),
         mask,
         {},
     )
+
+
+def _hiding(own: torch.Tensor, width: int, dtype: torch.dtype) -> torch.Tensor:
+    """What to add to scores so that queries in columns `own`, (rows, longest), see no later one."""
+    hidden = torch.arange(width, device=own.device) > own[:, None, :, None]
+    mask = torch.zeros(hidden.shape, dtype=dtype, device=own.device)
+    return mask.masked_fill_(hidden, torch.finfo(dtype).min)
 
 
 def packed_attention(
@@ -126,7 +139,17 @@ def packed_attention(
 ) -> tuple[torch.Tensor, None]:
     """Attention in transformers' interface: query (1, heads, tokens, size), keys of all rows."""
     del module, attention_mask, options
-    here = LAYOUT.get()
+    return attended(LAYOUT.get(), query, key, value, scaling), None
+
+
+def attended(
+    here: Layout,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scaling: float | None,
+) -> torch.Tensor:
+    """What each query sees, (1, tokens, heads, size)."""
     heads, size, shared = query.shape[1], query.shape[3], key.shape[1]
     spread = here.spread(query)
     if here.longest > _FEW:
@@ -139,7 +162,7 @@ def packed_attention(
             scale=scaling,
             enable_gqa=heads != shared,
         )
-        return here.packed(written), None
+        return here.packed(written)
     # query heads that share a key head are multiplied together
     grouped = spread.reshape(here.rows, shared, -1, size)
     grouped = grouped * (size**-0.5 if scaling is None else scaling)
@@ -148,7 +171,7 @@ def packed_attention(
         scores.view(here.rows, shared, -1, here.longest, here.width).add_(here.mask[:, None])
     weights = torch.softmax(scores, -1, dtype=torch.float32).to(value.dtype)
     written = torch.matmul(weights, value)
-    return here.packed(written.view(here.rows, heads, here.longest, -1)), None
+    return here.packed(written.view(here.rows, heads, here.longest, -1))
 
 
 AttentionInterface.register(PACKED, packed_attention)

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from transformers.cache_utils import DynamicLayer
 
-from rmr1_transformers.attention import packed_attention
+from rmr1_transformers.attention import Layout, attended
 
 _PLAIN = {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"}
 
@@ -36,52 +36,58 @@ def is_plain(model: Any) -> bool:
 
 
 def logits(
-    model: Any,
-    ids: torch.Tensor,
-    positions: torch.Tensor,
-    cache: Sequence[DynamicLayer],
-    wanted: torch.Tensor | None,
+    model: Any, ids: torch.Tensor, here: Layout, cache: Sequence[DynamicLayer], *, last: bool
 ) -> torch.Tensor:
-    """Logits (wanted, vocabulary) of tokens (tokens,), all of them if None are chosen."""
+    """Logits (tokens, vocabulary) after tokens (tokens,), or after the last of each row only."""
     decoder = model.model
     hidden = decoder.embed_tokens(ids)
-    cos, sin = decoder.rotary_emb(hidden[None], position_ids=positions[None])
+    cos, sin = decoder.rotary_emb(hidden[None], position_ids=here.columns[None])
     half = sin.shape[-1] // 2
     sin = torch.cat([-sin[..., :half], sin[..., half:]], -1)
-    turn = cos[0, :, None], sin[0, :, None]
-    for layer, kept in zip(decoder.layers, cache, strict=True):
-        hidden = hidden + _attended(layer, _norm(hidden, layer.input_layernorm), turn, kept)
+    turn = _each_head(cos, model.config), _each_head(sin, model.config)
+    final = len(cache) - 1 if last else None
+    for number, (layer, kept) in enumerate(zip(decoder.layers, cache, strict=True)):
+        normed = _norm(hidden, layer.input_layernorm)
+        keys, values = _stored(layer.self_attn, normed, turn, kept)
+        if number == final:  # what comes now concerns each token alone
+            hidden, normed = hidden[here.ends], normed[here.ends]
+            turn = turn[0][here.ends], turn[1][here.ends]
+            here = here.last(hidden.dtype)
+        query = _turned(layer.self_attn.q_proj(normed), *turn)
+        seen = attended(here, query, keys, values, layer.self_attn.scaling)
+        hidden = hidden + layer.self_attn.o_proj(seen.reshape(len(normed), -1))
         mlp, normed = layer.mlp, _norm(hidden, layer.post_attention_layernorm)
         gate = functional.silu(mlp.gate_proj(normed), inplace=True)
         hidden += mlp.down_proj(gate.mul_(mlp.up_proj(normed)))
-    if wanted is not None:
-        hidden = hidden[wanted]
     scores: torch.Tensor = model.lm_head(_norm(hidden, decoder.norm))
     return scores
 
 
-def _attended(
-    layer: Any,
-    normed: torch.Tensor,
-    turn: tuple[torch.Tensor, torch.Tensor],
-    kept: DynamicLayer,
-) -> torch.Tensor:
-    attention = layer.self_attn
-    shape = (len(normed), -1, attention.head_dim)
-    query = _turned(attention.q_proj(normed).view(shape), *turn).transpose(0, 1)[None]
-    key = _turned(attention.k_proj(normed).view(shape), *turn).transpose(0, 1)[None]
-    value = attention.v_proj(normed).view(shape).transpose(0, 1)[None]
-    keys, values = kept.update(key, value)
-    seen, _ = packed_attention(attention, query, keys, values, None, scaling=attention.scaling)
-    result: torch.Tensor = attention.o_proj(seen.reshape(len(normed), -1))
-    return result
+def _stored(
+    attention: Any, normed: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor], kept: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values of all rows, those of these tokens among them."""
+    value = attention.v_proj(normed).view(len(normed), -1, attention.head_dim)
+    key = _turned(attention.k_proj(normed), *turn)
+    stored: tuple[torch.Tensor, torch.Tensor] = kept.update(key, value.transpose(0, 1)[None])
+    return stored
 
 
-def _turned(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary positions; `sin` has its sign in the first half."""
-    half = heads.shape[-1] // 2
+def _each_head(angles: torch.Tensor, config: Any) -> torch.Tensor:
+    """From (1, tokens, size) to (tokens, heads, size), since what is broadcast is slow."""
+    return angles[0, :, None].repeat(1, config.num_attention_heads, 1)
+
+
+def _turned(flat: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """From (tokens, heads * size) to (1, heads, tokens, size), turned by the tokens' positions.
+
+    `sin` has its sign in the first half.
+    """
+    heads = flat.view(len(flat), -1, cos.shape[-1])
+    count, half = heads.shape[1], heads.shape[2] // 2
     swapped = torch.cat([heads[..., half:], heads[..., :half]], -1)
-    return (heads * cos).addcmul_(swapped, sin)
+    turned = (heads * cos[:, :count]).addcmul_(swapped, sin[:, :count])
+    return turned.transpose(0, 1)[None]
 
 
 def _norm(hidden: torch.Tensor, norm: Any) -> torch.Tensor:

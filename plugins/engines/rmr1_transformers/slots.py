@@ -126,12 +126,11 @@ class Slots:
         here = layout(first, begin, counts, self._model.dtype, device)
         self.reserve(self._slots, here.width, self._limit)
         ids = torch.tensor(list(chain.from_iterable(segments)), device=device)
-        wanted = torch.from_numpy(np.cumsum(counts) - 1).to(device) if last else None
         token = LAYOUT.set(here)
         try:
             if self._plain:
-                return lean.logits(self._model, ids, here.columns, self._layers, wanted)
-            return self._by_library(ids, here.columns, wanted)
+                return lean.logits(self._model, ids, here, self._layers, last=last)
+            return self._by_library(ids, here.columns, here.ends if last else None)
         finally:
             LAYOUT.reset(token)
 

@@ -291,12 +291,14 @@ def test_the_lean_pass_has_the_logits_of_the_library(make_model: Model, family: 
     slots.reserve(3, 12, 14)
     with torch.inference_mode():
         read = slots.append(0, [0, 0, 0], prompts, last=True)
+        ends = slots.append(0, [9, 4, 12], [[5], [6, 7], [8]], last=True)
         step = slots.append(0, [9, 4, 12], [[5], [6, 7], [8]])
         for place, (prompt, more) in enumerate(zip(prompts, ([5], [6, 7], [8]), strict=True)):
             whole = model(torch.tensor([prompt + more])).logits[0]
             torch.testing.assert_close(read[place], whole[len(prompt) - 1], atol=1e-4, rtol=1e-4)
             mine = step[sum((1, 2, 1)[:place]) :][: len(more)]
             torch.testing.assert_close(mine, whole[len(prompt) :], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(ends[place], whole[-1], atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_with_hooks_or_adapters_is_run_by_the_library(make_model: Model) -> None:
