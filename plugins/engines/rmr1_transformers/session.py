@@ -95,10 +95,17 @@ class TransformersSession(EngineSession):
             return [self._ids_or_why(conversation) for conversation in conversations]
 
     def _ids(self, conversations: list[Any]) -> list[list[int] | str]:
-        ids: list[list[int] | str] = self._loaded.tokenizer.apply_chat_template(
-            conversations, tokenize=True, add_generation_prompt=True, return_dict=False
+        tokenizer = self._loaded.tokenizer
+        texts = tokenizer.apply_chat_template(
+            conversations, tokenize=False, add_generation_prompt=True
         )
-        return ids
+        if not tokenizer.is_fast:
+            ids: list[list[int] | str] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+            return ids
+        backend = tokenizer.backend_tokenizer  # half the time of the library's way to it
+        backend.no_truncation()
+        backend.no_padding()
+        return [e.ids for e in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     def _ids_or_why(self, conversation: Any) -> list[int] | str:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tokenizers import Tokenizer
 
 from rmr1_core import Answer, Backbone, Completion, Message, Request, RequestFailed, Sampling
 
@@ -66,6 +67,20 @@ def test_a_template_that_begins_a_sequence_gives_exactly_one_beginning(
         (ids,) = session._encode([request(1)])
     assert ids.count(tokenizer.bos_token_id) == 1
     assert ids[0] == tokenizer.bos_token_id
+
+
+def test_a_tokenizer_saved_with_padding_and_truncation_gives_whole_prompts(
+    weights: Path, tokenizer: Any
+) -> None:
+    requests = [request(1), request(6)]
+    with ENGINE.open(backbone(weights)) as session:
+        expected = session._encode(requests)
+    saved = Tokenizer.from_file(str(weights / "tokenizer.json"))
+    saved.enable_padding(length=200)
+    saved.enable_truncation(5)
+    saved.save(str(weights / "tokenizer.json"))
+    with ENGINE.open(backbone(weights)) as session:
+        assert session._encode(requests) == expected
 
 
 def test_batching_does_not_change_greedy_answers(weights: Path) -> None:
