@@ -101,8 +101,9 @@ def hooks() -> Iterator[str]:
 
 def components() -> Iterator[str]:
     """Every component of the first-party plugins with its options."""
+    from rmr1_core.components import KINDS
     from rmr1_core.discovery import OFFERS, plugins
-    from rmr1_core.values import Recipe
+    from rmr1_core.values import Mixture, Recipe
 
     yield "# Components"
     yield ""
@@ -116,10 +117,11 @@ def components() -> Iterator[str]:
         for offer in offers:
             component = offer.component
             about = getattr(component, "summary", "")
-            if isinstance(component, Recipe):  # whose description goes on after a sentence
+            if isinstance(component, Recipe | Mixture):  # whose description goes on after a sentence
                 about = component.description.partition(". ")[0].rstrip(".")
             yield f"| `{component.name}` | {_cell(about)} | {offer.plugin} |"
-        yield from _options([o.component for o in offers if not isinstance(o.component, Recipe)])
+        if kind in KINDS:
+            yield from _options([o.component for o in offers])
 
 
 def _options(described: Sequence[Any]) -> Iterator[str]:

@@ -21,11 +21,15 @@ import pluggy
 
 from rmr1_core import hookspecs
 from rmr1_core.components import KINDS, Component
-from rmr1_core.values import Recipe, Value
+from rmr1_core.values import Mixture, Recipe, Value
 
 GROUP = "rmr1"
 DISABLE = "RMR1_DISABLE_PLUGINS"
-OFFERS: Mapping[str, type[Component] | type[Recipe]] = {**KINDS, "recipe": Recipe}
+OFFERS: Mapping[str, type[Component] | type[Recipe] | type[Mixture]] = {
+    **KINDS,
+    "recipe": Recipe,
+    "mixture": Mixture,
+}
 """What the hook `rmr1_<kind>s` must return instances of, by kind."""
 
 
@@ -42,7 +46,7 @@ class Plugin(Value, frozen=True):
 
 
 class Offer(Value, frozen=True):
-    """A component, or recipe, and the plugin that offers it."""
+    """A component, recipe or mixture, and the plugin that offers it."""
 
     plugin: str
     component: Any

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         RewardFunction,
         Trainer,
     )
-    from rmr1_core.values import Judgment, Recipe, RunRecord
+    from rmr1_core.values import Judgment, Mixture, Recipe, RunRecord
 
 hookspec = pluggy.HookspecMarker("rmr1")
 hookimpl = pluggy.HookimplMarker("rmr1")
@@ -81,6 +81,11 @@ def rmr1_environments() -> Iterable[Environment]:  # type: ignore[empty-body]
 @hookspec
 def rmr1_recipes() -> Iterable[Recipe]:  # type: ignore[empty-body]
     """Offer whole training runs by name."""
+
+
+@hookspec
+def rmr1_mixtures() -> Iterable[Mixture]:  # type: ignore[empty-body]
+    """Offer mixtures of training data by name, for `rmr1 data mix`."""
 
 
 @hookspec

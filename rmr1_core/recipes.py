@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from rmr1_core.lookup import resolve_recipe
 from rmr1_core.plain import plain
 from rmr1_core.values import Recipe, Ref, Value
 from rmr1_core.words import misfit
+
+V = TypeVar("V", bound=Value)
 
 
 def decode(text: str | bytes, path: Path | str) -> Recipe:
@@ -39,8 +41,8 @@ def read(path: Path) -> Recipe:
         raise BadInput(path, error.strerror or "cannot be read") from None
 
 
-def encode(recipe: Recipe) -> str:
-    """A recipe as TOML; what has no value, or an empty one by default, is left out."""
+def encode(recipe: Value) -> str:
+    """A recipe, or mixture, as TOML; what has no value, or an empty one by default, is left out."""
     import tomli_w
 
     return tomli_w.dumps(plain(recipe))
@@ -145,8 +147,9 @@ def variant(recipe: Recipe, name: str) -> Recipe:
     return msgspec.structs.replace(recipe, name=f"{recipe.name}-{name}", **changes)
 
 
-def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """The recipe with `path.to.field=value` settings; stages go by name or by position.
+def with_settings(recipe: V, settings: Iterable[str]) -> V:
+    """The recipe, or mixture, with `path.to.field=value` settings; what is in a list, such as
+    stages, goes by name or by position.
 
     Raises:
         UsageError: the path does not exist or the value does not fit.
@@ -158,7 +161,7 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             raise UsageError(f"--set {setting}: write it as path.to.field=value")
         _set(values, path.split("."), _value(text), setting)
     try:
-        return msgspec.convert(values, Recipe, strict=False)
+        return msgspec.convert(values, type(recipe), strict=False)
     except msgspec.ValidationError as error:
         problem, field = misfit(error)
         raise UsageError(f"--set{f' {field}' * bool(field)}: {problem}") from None

@@ -337,6 +337,62 @@ class Recipe(Value, frozen=True, forbid_unknown_fields=True):
     ablations: tuple[str, ...] = ()
 
 
+class RowFilters(Value, frozen=True, forbid_unknown_fields=True):
+    """Which rows of a source a mixture takes. `keep` and `drop` are values by tag; `max_tokens` is
+    of the prompt and both answers, as the tokenizer of that backbone, hub id or folder has it."""
+
+    keep: Mapping[str, tuple[str, ...]] = {}
+    drop: Mapping[str, tuple[str, ...]] = {}
+    max_chars: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    tokenizer: str = ""
+
+
+class MixSource(Value, frozen=True, forbid_unknown_fields=True):
+    """A part of a mixture: all that a dataset has after the filters, `count` of it, or a share of
+    the whole in proportion to `weight`.
+
+    These are its first rows, or with `shuffle_seed` those that come first after the shuffle of the
+    library `datasets`. `expected` is how many rows the source should give before duplicates and
+    overlap are removed; another number is said in the report.
+    """
+
+    name: str
+    dataset: Ref
+    split: str = "train"
+    count: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    weight: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    shuffle_seed: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    filters: RowFilters = RowFilters()
+    expected: int | None = None
+
+
+class OverlapRule(Value, frozen=True, forbid_unknown_fields=True):
+    """Rows whose prompt is in one of the benchmarks are removed: the same text but for white space
+    and case, or sets of `words` successive words that are `threshold` alike (Jaccard)."""
+
+    benchmarks: tuple[Ref, ...] = ()
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.7
+    words: Annotated[int, msgspec.Meta(ge=1)] = 3
+
+
+class Mixture(Value, frozen=True, forbid_unknown_fields=True):
+    """How training data is mixed of sources. Round-trips to TOML.
+
+    `seed` shuffles the rows. With the order "alternate" the chosen answer is first in every other
+    row, from the first on; "as-given" leaves each row its order, which one with a trace needs.
+    `total` is what weighted sources give together.
+    """
+
+    name: str
+    description: str
+    sources: Annotated[tuple[MixSource, ...], msgspec.Meta(min_length=1)]
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    order: Literal["alternate", "as-given"] = "alternate"
+    total: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    overlap: OverlapRule = OverlapRule()
+
+
 class TrainingTask(Value, frozen=True):
     """What a trainer plans from. Paths are absolute; `data` is JSON lines of `TrainingRow`.
 

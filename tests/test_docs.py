@@ -156,7 +156,7 @@ def _check_name(kind: str, name: str) -> None:
         return
     if kind == "backbone" and "/" in name:
         return  # a folder, or a hub id
-    if kind == "recipe":
+    if kind in ("recipe", "mixture"):
         assert name.endswith(".toml") or find(kind, name)
         return
     resolve(kind, name)

@@ -16,7 +16,7 @@ import pytest
 from documentation import marked
 
 import rmr1_core
-from rmr1_core import Backbone, Dataset, Verdict
+from rmr1_core import Backbone, Dataset, Verdict, mixtures
 from rmr1_core.lookup import BACKBONE_FILE, resolve
 from rmr1_core.testing import check_component, example_pair, judgment
 
@@ -41,6 +41,12 @@ def test_the_scorer_in_the_readme_prints_a_headline_with_its_interval() -> None:
     printed = _run(marked("scorer").code)
     assert "Metric(name='accuracy'" in printed
     assert "n=600" in printed
+
+
+def test_the_mixture_of_the_page_is_one() -> None:
+    mixture = mixtures.decode(marked("mixture").code, "mixing.md")
+    mixtures.check(mixture)
+    assert [source.name for source in mixture.sources] == ["code", "chat"]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ import pluggy
 import pytest
 
 import rmr1_core
-from rmr1_core import components, hookspecs, recipes, values
+from rmr1_core import components, hookspecs, mixtures, recipes, values
 from rmr1_core.discovery import OFFERS, Offer, plugins
 from rmr1_core.lookup import resolve
 from rmr1_core.testing import check_component
@@ -44,13 +44,17 @@ LAYERS: tuple[set[str], ...] = (
     {"hookspecs"},
     {"discovery"},
     {"lookup", "observers", "recipes", "progress", "defaults"},
-    {"slots"},
+    {"mixtures", "slots", "token_counts"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
     {"evaluation", "rewarding"},
-    {"bench"},
+    {"bench", "fingerprints", "mix_report"},
+    {"overlap", "drawing", "sources", "cards", "data_stats", "pushing"},
+    {"candidates"},
+    {"mix_folder"},
+    {"mixing"},
     {"launching", "tokens"},
     {"pipeline", "curves", "show"},
-    {"train", "testing", "preflight", "plan_words"},
+    {"train", "testing", "preflight", "plan_words", "data_words"},
     {"cli"},
     {"__main__"},
 )
@@ -327,9 +331,9 @@ def offers() -> list[tuple[str, Offer]]:
     ("kind", "offer"), offers(), ids=[f"{kind}/{offer.component.name}" for kind, offer in offers()]
 )
 def test_everything_that_ships_keeps_its_contract(kind: str, offer: Offer) -> None:
-    if kind == "recipe":
-        text = recipes.encode(offer.component)
-        assert recipes.decode(text, "shipped") == offer.component
+    if kind in ("recipe", "mixture"):
+        read = {"recipe": recipes.decode, "mixture": mixtures.decode}[kind]
+        assert read(recipes.encode(offer.component), "shipped") == offer.component
     else:
         name = f"{offer.plugin}/{offer.component.name}"
         check_component(resolve(kind, name + ARGUMENTS.get(f"{kind}/{offer.component.name}", "")))

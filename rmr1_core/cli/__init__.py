@@ -48,18 +48,19 @@ def cli() -> None:
     """Evaluate and train reasoning reward models.
 
     Everything with a name is a plugin: backbones, engines, prompts, rewards, trainers, benchmarks,
-    datasets, launchers, recipes.
+    datasets, launchers, recipes, mixtures.
     """
 
 
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
-    from rmr1_core.cli import bench, env, inspect, run, runs
+    from rmr1_core.cli import bench, data, env, inspect, run, runs
 
     for command in (
         run.run,
         bench.bench,
         runs.runs,
+        data.data,
         env.env,
         inspect.list_,
         inspect.show,
@@ -130,7 +131,7 @@ def _how_to_go_on(argv: Sequence[str]) -> str:
     command = argv[0] if argv else ""
     if command in ("bench", "run"):
         return f"what was done is kept, go on with: rmr1 {command} --resume last"
-    if command == "env":
+    if command in ("env", "data"):
         return "nothing half-built is left"
     return "what was done is kept"
 

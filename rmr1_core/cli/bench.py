@@ -7,15 +7,17 @@ from typing import Any, get_args
 
 import click
 import msgspec
-from click.shell_completion import CompletionItem
 
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
 from rmr1_core.cli.options import (
     ComponentName,
     RunName,
     all_option,
+    data_option,
+    data_paths,
     echo_json,
     json_option,
+    named_benchmark,
     ref,
     refuse_with_resume,
     runs_dir_option,
@@ -49,14 +51,7 @@ from rmr1_core.values import EvalProtocol, Order, Ref
     "--parser",
     help="How answers are read; see: rmr1 show prompts/NAME. [default: the prompt's]",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="[BENCHMARK=]PATH",
-    shell_complete=lambda _context, _option, begun: [CompletionItem(begun, type="file")],
-    help="A local file or folder in the upstream format instead of the hub; "
-    "it may hold one folder per benchmark.",
-)
+@data_option
 @click.option(
     "--order",
     type=click.Choice(get_args(Order)),
@@ -166,7 +161,7 @@ def _request(asked: dict[str, Any]) -> Any:
         engine=ref(asked["engine"], {**options.pop("engine", {}), **engine_options(asked)}),
         prompt=ref(asked["prompt"], prompt_options),
         protocol=_protocol(asked),
-        data=_data(asked["data"], asked["benchmarks"]),
+        data=data_paths(asked["data"], asked["benchmarks"]),
     )
     if options:
         raise UsageError(f"-o {next(iter(options))}.…: rmr1 bench uses no such component")
@@ -192,31 +187,8 @@ def _benchmarks(names: tuple[str, ...], options: dict[str, Any]) -> tuple[Ref, .
         name, dot, option = path.rpartition(".")
         if not dot:
             raise UsageError(f"-o benchmark.{path}: write it as benchmark.NAME.OPTION=VALUE")
-        own[_named(name, names, f"-o benchmark.{path}")][option] = value
+        own[named_benchmark(name, names, f"-o benchmark.{path}")][option] = value
     return tuple(Ref(name=name, options=own[name]) for name in names)
-
-
-def _named(name: str, names: tuple[str, ...], where: str) -> str:
-    """The benchmark of the command that is meant, which may be typed with its plugin."""
-    for typed in names:
-        if name in (typed, typed.rpartition("/")[2]):
-            return typed
-    raise UsageError(f"{where}: no benchmark {name!r} is judged; there is {', '.join(names)}")
-
-
-def _data(given: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in given:
-        key, path = "", text
-        name, equals, rest = text.partition("=")
-        if equals and Path(rest).exists():
-            key, path = _named(name, names, f"--data {text}").rpartition("/")[2], rest
-        if key in found:
-            raise UsageError(f"--data is given twice for {key or 'all benchmarks'}")
-        if not Path(path).exists():
-            raise UsageError(f"--data {text}: no such file or folder")
-        found[key] = path
-    return found
 
 
 def _print_reports(folder: Path, reports: Any, *, every: bool, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from rmr1_core.cli.options import Kind, KindAndName, echo_json, json_option, sin
 from rmr1_core.discovery import OFFERS, Plugin, plugins
 from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.lookup import find, names, option_infos
-from rmr1_core.values import Recipe
+from rmr1_core.values import Mixture, Recipe
 
 
 @click.command("plugins")
@@ -45,7 +45,7 @@ def list_(kind: str, as_json: bool) -> None:
     """List what can be named of a KIND.
 
     Kinds are backbones, engines, prompts, rewards, trainers, benchmarks, datasets, launchers,
-    environments and recipes.
+    environments, recipes and mixtures.
     """
     offers = plugins().offers(kind)
     rows = [
@@ -64,10 +64,11 @@ def list_(kind: str, as_json: bool) -> None:
 @click.argument("what", type=KindAndName(), metavar="KIND/NAME")
 @json_option
 def show(what: str, as_json: bool) -> None:
-    """Show a component's options, or a whole recipe.
+    """Show a component's options, or a whole recipe or mixture.
 
     For example: rmr1 show engines/transformers. A recipe is printed as TOML, with its backbone's
-    presets for the trainers, to be changed and given to rmr1 run --recipe.
+    presets for the trainers, to be changed and given to rmr1 run --recipe; a mixture to be given
+    to rmr1 data mix.
     """
     kind, slash, name = what.partition("/")
     if not slash:
@@ -76,8 +77,8 @@ def show(what: str, as_json: bool) -> None:
         )
     kind = singular(kind)
     component = find(kind, name)
-    if isinstance(component, Recipe):
-        _show_recipe(component, as_json)
+    if isinstance(component, Recipe | Mixture):
+        _show_toml(component, as_json)
         return
     infos = option_infos(component)
     if as_json:
@@ -120,15 +121,16 @@ def completion(shell: str) -> None:
     click.echo(source(cli, {}, "rmr1", "_RMR1_COMPLETE").source())
 
 
-def _show_recipe(recipe: Recipe, as_json: bool) -> None:
+def _show_toml(shown: Recipe | Mixture, as_json: bool) -> None:
     from rmr1_core import recipes
 
-    with suppress(UnknownName):  # of the backbone; the recipe can still be read
-        recipe = recipes.with_presets(recipe)
+    if isinstance(shown, Recipe):
+        with suppress(UnknownName):  # of the backbone; the recipe can still be read
+            shown = recipes.with_presets(shown)
     if as_json:
-        echo_json(recipe)
+        echo_json(shown)
     else:
-        click.echo(recipes.encode(recipe), nl=False)
+        click.echo(recipes.encode(shown), nl=False)
 
 
 def _offered_by(plugin: str) -> dict[str, list[str]]:
@@ -149,7 +151,7 @@ def _state(plugin: Plugin, offered: dict[str, list[str]]) -> str:
 
 def _summary(component: Any) -> str:
     """What it is, in a sentence: a recipe's description may go on for a while."""
-    if isinstance(component, Recipe):
+    if isinstance(component, Recipe | Mixture):
         return component.description.strip().partition(". ")[0].rstrip(".")
     text: str = component.summary
     return text.strip()

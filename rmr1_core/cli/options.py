@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from rmr1_core.discovery import OFFERS, plugins
-from rmr1_core.errors import UsageError
+from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.lookup import names
 from rmr1_core.values import Ref
 
@@ -39,7 +40,11 @@ class ComponentName(_Text):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Names that begin like this, with their summaries; paths where a path is begun."""
-        if incomplete.startswith((".", "~", "/")) and self.kind in ("backbone", "recipe"):
+        if incomplete.startswith((".", "~", "/")) and self.kind in (
+            "backbone",
+            "recipe",
+            "mixture",
+        ):
             kind_of_path = "dir" if self.kind == "backbone" else "file"
             return [CompletionItem(incomplete, type=kind_of_path)]
         summaries = {o.component.name: _summary(o.component) for o in plugins().offers(self.kind)}
@@ -127,6 +132,66 @@ def json_option(command: F) -> F:
 def all_option(command: F) -> F:
     """`--all`, shared by all commands that print reports."""
     return click.option("--all", "every", is_flag=True, help="Print every metric.")(command)
+
+
+def skip_bad_option(command: F) -> F:
+    """`--skip-bad`, shared by all commands that read training data."""
+    return click.option(
+        "--skip-bad", is_flag=True, help="Leave out rows that cannot be used, and list them."
+    )(command)
+
+
+@contextmanager
+def bad_rows(skip: bool, *, quiet: bool = False) -> Iterator[list[BadInput]]:
+    """Where rows of training data may be bad: a list of those that were skipped, which is shown at
+    the end."""
+    from rmr1_core.skipping import skipping
+
+    if not skip:
+        yield []
+        return
+    with skipping() as skipped:
+        yield skipped
+    if skipped and not quiet:
+        from rmr1_core.data_words import skipped_words
+
+        click.echo("\n".join(skipped_words(skipped)), err=True)
+
+
+def data_option(command: F) -> F:
+    """`--data`, shared by all commands that read benchmarks."""
+    return click.option(
+        "--data",
+        multiple=True,
+        metavar="[BENCHMARK=]PATH",
+        shell_complete=lambda _context, _option, begun: [CompletionItem(begun, type="file")],
+        help="A local file or folder in the upstream format instead of the hub; "
+        "it may hold one folder per benchmark.",
+    )(command)
+
+
+def named_benchmark(name: str, names: tuple[str, ...], where: str) -> str:
+    """The benchmark of the command that is meant, which may be typed with its plugin."""
+    for typed in names:
+        if name in (typed, typed.rpartition("/")[2]):
+            return typed
+    raise UsageError(f"{where}: no benchmark {name!r} is used; there is {', '.join(names)}")
+
+
+def data_paths(given: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:
+    """`--data` by benchmark, "" for all. Raises UsageError for a path that is not there."""
+    found: dict[str, str] = {}
+    for text in given:
+        key, path = "", text
+        name, equals, rest = text.partition("=")
+        if equals and Path(rest).exists():
+            key, path = named_benchmark(name, names, f"--data {text}").rpartition("/")[2], rest
+        if key in found:
+            raise UsageError(f"--data is given twice for {key or 'all benchmarks'}")
+        if not Path(path).exists():
+            raise UsageError(f"--data {text}: no such file or folder")
+        found[key] = path
+    return found
 
 
 def set_options(settings: tuple[str, ...]) -> Mapping[str, dict[str, Any]]:

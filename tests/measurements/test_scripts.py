@@ -51,6 +51,14 @@ def test_streaming_preferences_is_measured_and_compared_with_its_limit() -> None
     assert run("stream_preferences.py", "--rows", "20", "--limit-growth-mb", "-99").returncode == 1
 
 
+def test_mixing_is_measured_and_compared_with_its_limits() -> None:
+    within = run("mix_million.py", "--rows", "300", "--limit-seconds", "600", "--limit-mb", "9000")
+    assert within.returncode == 0, within.stderr
+    assert "| 2 | " in within.stdout
+    assert "the same bytes in both runs" in within.stdout
+    assert run("mix_million.py", "--rows", "20", "--limit-mb", "1").returncode == 1
+
+
 @pytest.mark.slow
 def test_what_we_add_to_an_endpoints_client_is_measured() -> None:
     few = ("--problems", "20", "--rounds", "1", "--seconds", "0.01")
