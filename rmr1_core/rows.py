@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,5 +60,5 @@ class Row:
     def place(self) -> str:
         """Where it is from, the same on every machine: `train.jsonl:7`, `org/name:7`."""
         path = str(self.path)
-        name = path.removeprefix(HUB) if path.startswith(HUB) else Path(path).name
+        name = path.removeprefix(HUB) if path.startswith(HUB) else path.rpartition(os.sep)[2]
         return f"{name}:{self.number}"

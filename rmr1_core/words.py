@@ -29,6 +29,8 @@ def misfit(error: Exception) -> tuple[str, str]:
 
     The place is empty where the value as a whole does not fit.
     """
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x} is not UTF-8", ""
     text = str(error)
     place = _PLACE.search(text)
     if place is not None:

@@ -84,7 +84,8 @@ def test_lines_are_streamed(tmp_path):
     [
         ("x.jsonl", b'{"a": 1}\n{"a": ', 2, "not JSON"),
         ("x.jsonl", b'{"a": 1}\n[1]\n', 2, "expected an object"),
-        ("x.jsonl", b'{"a": "\xff"}\n', 1, "not JSON"),
+        ("x.jsonl", b'{"a": "\xff"}\n', 1, "not JSON: byte 0xff is not UTF-8"),
+        ("x.json", b'[{"a": "\xff"}]', None, "not JSON: byte 0xff is not UTF-8"),
         ("x.json", b"", None, "not JSON"),
         ("x.json", b"[1, 2", None, "not JSON"),
         ("x.json", b'[{"a": 1}, 2]', 2, "expected an object"),

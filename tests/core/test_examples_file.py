@@ -105,7 +105,7 @@ def test_examples_are_read_one_by_one(tmp_path):
     ("line", "field", "says"),
     [
         (b'{"id": "x"', None, "not JSON"),
-        (b'{"id": "\xff"}', None, "not JSON"),
+        (b'{"id": "\xff"}', None, "not JSON: byte 0xff is not UTF-8"),
         (b"[1]", None, "expected 'object'"),
         (b'{"id": 3}', "id", "expected 'str', got 'int'"),
         (b'{"id": "x", "prompt": []}', "chosen", "is missing"),

@@ -73,7 +73,7 @@ def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
         (("limit = 3", "limt = 3"), "unknown field 'limt'"),
         (('name = "mine"', 'nam = "mine"'), "field"),
         (('name = "mine"', ""), "missing required field 'name'"),
-        (("é", "\udce9"), "can't decode byte 0xe9"),
+        (("é", "\udce9"), "byte 0xe9 is not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named_with_its_field(

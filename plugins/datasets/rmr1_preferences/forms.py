@@ -5,7 +5,8 @@
     labelled        prompt, two answers or conversations, and a label that says which is better
     openai          input.messages, preferred_output and non_preferred_output, as OpenAI's
                     preference fine-tuning takes them
-    transcripts     two whole conversations as text with "Human:" and "Assistant:", as in HH-RLHF
+    transcripts     two whole conversations as text with "Human:" and "Assistant:", as in HH-RLHF,
+                    or a prompt in this way and two answers
 
 A conversation is a list of messages with `role` and `content`; content may be a list of parts of
 text. In the first and the third form a prompt may be a text or such a list.
@@ -19,7 +20,15 @@ from typing import Any, Literal, NamedTuple
 from rmr1_core import Message
 from rmr1_core.datafiles import Row
 from rmr1_core.errors import BadInput
-from rmr1_preferences.turns import Diverging, answers, conversation, prompt_of, transcript
+from rmr1_preferences.turns import (
+    Diverging,
+    answers,
+    conversation,
+    is_transcript,
+    prompt_of,
+    transcript,
+    transcript_prompt,
+)
 
 Kind = Literal["answers", "conversations", "labelled", "openai", "transcripts"]
 
@@ -93,12 +102,13 @@ class Form(NamedTuple):
             asked = conversation(*_inner(row, self.prompt, "messages"))
             one = (*asked, *conversation(row, self.one))
             other = (*asked, *conversation(row, self.other))
-        elif self.kind == "transcripts":
+        elif self.kind == "transcripts" and not self.prompt:
             one, other = transcript(row, self.one), transcript(row, self.other)
         elif self.lists:
             one, other = (self._whole(row, field) for field in (self.one, self.other))
         else:
-            return prompt_of(row, self.prompt), row.get(self.one, str), row.get(self.other, str)
+            read = transcript_prompt if self.kind == "transcripts" else prompt_of
+            return read(row, self.prompt), row.get(self.one, str), row.get(self.other, str)
         return answers(row, (self.one, one), (self.other, other), diverging)
 
     def _whole(self, row: Row, field: str) -> tuple[Message, ...]:
@@ -137,8 +147,8 @@ def _unlabelled(
     if found is None and not isinstance(values[one], str):
         found = "conversations"
     elif found is None and prompt:
-        found = "answers"
-    elif found is None and "Assistant:" in values[one] and "Human:" in values[one]:
+        found = "transcripts" if is_transcript(values[prompt]) else "answers"
+    elif found is None and is_transcript(values[one]):
         found = "transcripts"
     if found is None or (found == "answers" and not prompt):
         return None

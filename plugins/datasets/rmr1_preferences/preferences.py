@@ -14,6 +14,7 @@ from rmr1_preferences.source import Source
 if TYPE_CHECKING:
     from rmr1_core.datafiles import Row
     from rmr1_preferences.forms import Compared, Form
+    from rmr1_preferences.provenance import Provenance
 
 _LOOKED_AT = 64
 """Rows at the beginning that decide in which form the data is."""
@@ -65,10 +66,12 @@ class Preferences(Source, frozen=True, kw_only=True):
         head = list(islice(rows, _LOOKED_AT))
         if not head:
             return iter(())
-        form = self._form_of(head)
-        return made(chain(head, rows), lambda row: self._made(row, split, form))
+        form, provenance = self._form_of(head), self.provenance(split)
+        return made(chain(head, rows), lambda row: self._made(row, form, provenance))
 
-    def _made(self, row: Row, split: str, form: Form) -> tuple[Pair, bool | None] | None:
+    def _made(
+        self, row: Row, form: Form, provenance: Provenance
+    ) -> tuple[Pair, bool | None] | None:
         from rmr1_preferences.forms import Labels
 
         labels = Labels(self.first_label, self.second_label, self.tie_label)
@@ -83,7 +86,7 @@ class Preferences(Source, frozen=True, kw_only=True):
             return None
         if self.prefix_field:
             compared = _prefixed(compared, row.get(self.prefix_field, str))
-        return self.pair(row, split, compared), compared.chosen_first
+        return provenance.pair(row, compared), compared.chosen_first
 
     def _form_of(self, rows: list[Row]) -> Form:
         """The form of most rows, the earlier one of equally frequent ones.

@@ -19,6 +19,7 @@ from rmr1_preferences.source import Source
 
 if TYPE_CHECKING:
     from rmr1_core.datafiles import Row
+    from rmr1_preferences.provenance import Provenance
 
 
 class Rated(NamedTuple):
@@ -60,9 +61,10 @@ class Ratings(Source, frozen=True, kw_only=True):
 
     def compared(self, split: str) -> Iterator[tuple[Pair, bool | None]]:
         """The pairs in upstream's order of prompts."""
+        provenance = self.provenance(split)
         for rated in self._together(split):
             for better, worse in self._compared(rated):
-                yield self._pair(split, rated, better, worse), None
+                yield _pair(provenance, rated, better, worse), None
 
     def _together(self, split: str) -> Iterator[list[Rated]]:
         """The rated answers to each prompt."""
@@ -115,9 +117,10 @@ class Ratings(Source, frozen=True, kw_only=True):
             if difference and abs(difference) >= self.margin:
                 yield (one, other) if difference > 0 else (other, one)
 
-    def _pair(self, split: str, rated: Sequence[Rated], better: int, worse: int) -> Pair:
-        from rmr1_preferences.forms import Compared
 
-        first = rated[0]
-        compared = Compared(first.prompt, rated[better].answer, rated[worse].answer)
-        return self.pair(first.row, split, compared, part=f"-{better + 1}-{worse + 1}")
+def _pair(provenance: Provenance, rated: Sequence[Rated], better: int, worse: int) -> Pair:
+    from rmr1_preferences.forms import Compared
+
+    first = rated[0]
+    compared = Compared(first.prompt, rated[better].answer, rated[worse].answer)
+    return provenance.pair(first.row, compared, part=f"-{better + 1}-{worse + 1}")

@@ -1,9 +1,4 @@
-"""What all sources of this plugin have in common: where the rows are, and what a pair keeps of its
-row.
-
-A pair's tags say where it is from: `source`, `row_id` (upstream's own id, or file and row),
-`licence`, and `domain` and `part` where they are known.
-"""
+"""What the sources of this plugin have in common: where the rows are, and what is said of them."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ from rmr1_core.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from rmr1_core.datafiles import Row
-    from rmr1_preferences.forms import Compared
+    from rmr1_preferences.provenance import Provenance
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _ANY = ("*.jsonl", "*.jsonl.gz", "*.parquet", "*")
@@ -104,24 +99,18 @@ class Source(Dataset, frozen=True, kw_only=True):
             )
         return filter(self._wanted, rows) if self.leave_out else rows
 
-    def pair(self, row: Row, split: str, compared: Compared, *, part: str = "") -> Pair:
-        """The pair of a row; `part` tells it from others of the same row."""
-        from rmr1_core.datafiles import prompt_key
+    def provenance(self, split: str) -> Provenance:
+        """What the pairs of a split keep of their rows."""
+        from rmr1_preferences.provenance import Provenance
 
-        tags = {
-            "source": self._name,
-            "row_id": self._row_id(row) + part,
-            "licence": self.licence,
-            **self._domain(row),
-        }
-        return Pair(
-            id=f"{self._name}-{split}-{row.place}{part}",
-            subset=self._name,
-            group=prompt_key(compared.prompt),
-            prompt=compared.prompt,
-            chosen=compared.chosen,
-            rejected=compared.rejected,
-            tags=tags,
+        return Provenance(
+            source=self._name,
+            split=split,
+            licence=self.licence,
+            id_field=self.id_field,
+            domain=self.domain,
+            domain_field=self.domain_field,
+            domains=self.domains,
         )
 
     @property
@@ -142,7 +131,7 @@ class Source(Dataset, frozen=True, kw_only=True):
         """What the data is called in provenance: `source`, or the name of the file or dataset."""
         if self.source:
             return self.source
-        place = self._local.resolve() if self._local is not None else Path(self._hub_id)
+        place = self._local.absolute() if self._local is not None else Path(self._hub_id)
         return re.sub(r"(\.jsonl|\.json|\.parquet)?(\.gz)?$", "", place.name)
 
     def _files(self, path: Path, split: str) -> list[Path]:
@@ -155,8 +144,8 @@ class Source(Dataset, frozen=True, kw_only=True):
         if path.is_file():
             if split != "train":
                 raise UsageError(
-                    f"{path} is one file, which is the split 'train'; for the split {split!r} give "
-                    f"a folder that has {split}.jsonl"
+                    f"{path} is one file, which is the split 'train'; take that one, or for the "
+                    f"split {split!r} give a folder that has {split}.jsonl"
                 )
             return [path]
         files = find_data(path, f"{split}.*", f"{split}-*", f"{split}_*", say=say)
@@ -175,20 +164,6 @@ class Source(Dataset, frozen=True, kw_only=True):
             str(row.values.get(field)) in values for field, values in self.leave_out.items()
         )
 
-    def _row_id(self, row: Row) -> str:
-        if not self.id_field:
-            return row.place
-        return _text(row, self.id_field)
-
-    def _domain(self, row: Row) -> dict[str, str]:
-        if not self.domain_field:
-            return {"domain": self.domain} if self.domain else {}
-        value = _text(row, self.domain_field)
-        if not self.domains:
-            return {"domain": value}
-        domain = self.domains.get(value, self.domain)
-        return {"domain": domain, "part": value} if domain else {"part": value}
-
 
 def _ordered(compared: Iterator[tuple[Pair, bool | None]]) -> Iterator[Example]:
     first = True
@@ -202,10 +177,3 @@ def _looks_local(path: str) -> bool:
     from rmr1_core.datafiles import is_data_file
 
     return is_data_file(Path(path)) or path.startswith((".", "/", "~"))
-
-
-def _text(row: Row, field: str) -> str:
-    """A text or a number, as text."""
-    from rmr1_preferences.forms import TEXT
-
-    return str(row.get(field, TEXT))

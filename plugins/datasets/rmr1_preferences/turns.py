@@ -76,6 +76,22 @@ def transcript(row: Row, field: str) -> Turns:
     )
 
 
+def is_transcript(value: object) -> bool:
+    """Whether this looks like a conversation as text."""
+    return isinstance(value, str) and value.lstrip().startswith("Human:") and "\n\n" in value
+
+
+def transcript_prompt(row: Row, field: str) -> Turns:
+    """A transcript up to the answer: what is asked, and maybe an "Assistant:" with nothing after.
+
+    Raises:
+        BadInput: it is missing, or does not end with a user's turn.
+    """
+    turns = transcript(row, field)
+    begun = turns[-1].role == "assistant" and not turns[-1].content
+    return asking(row, field, turns[:-1] if begun else turns)
+
+
 def helpsteer_prompt(row: Row, field: str) -> Turns:
     """A prompt of HelpSteer: the first turn as it is, further ones after "<extra_id_1>User" and
     "<extra_id_1>Assistant".

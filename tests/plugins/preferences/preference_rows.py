@@ -78,7 +78,11 @@ def transcripts(prompt: tuple[Message, ...], good: str, bad: str) -> dict[str, A
     return {"chosen": transcript(prompt, good), "rejected": transcript(prompt, bad)}
 
 
-FORMS = (answers, conversations, completions, labelled, arena, openai, transcripts)
+def begun(prompt: tuple[Message, ...], good: str, bad: str) -> dict[str, Any]:
+    return {"prompt": transcript(prompt, ""), "chosen": good, "rejected": bad}
+
+
+FORMS = (answers, conversations, completions, labelled, arena, openai, transcripts, begun)
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 asked = texts.filter(str.strip)

@@ -13,6 +13,7 @@ from preference_rows import (
     TALK,
     answers,
     asked,
+    begun,
     conversations,
     examples,
     labelled,
@@ -42,7 +43,7 @@ def test_every_form_says_the_same(tmp_path, form):
 
 
 @pytest.mark.parametrize(
-    "form", [f for f in FORMS if f is not transcripts], ids=lambda f: f.__name__
+    "form", [f for f in FORMS if f not in (transcripts, begun)], ids=lambda f: f.__name__
 )
 def test_conversations_of_several_turns_keep_them(tmp_path, form):
     (one,) = examples(tmp_path, [form(TALK, "4", "5")])
@@ -56,8 +57,9 @@ def test_any_texts_survive_every_form(form, prompt, good, bad):
     row = Row("x.jsonl", 1, json.loads(json.dumps(form(prompt, good, bad))))
     found = detect(row.values, Names(), None)
     compared = found.read(row, Labels(), "error")
-    if form is transcripts:
+    if form in (transcripts, begun):
         prompt = tuple(Message(turn.role, turn.content.strip()) for turn in prompt)
+    if form is transcripts:
         good, bad = good.strip(), bad.strip()
     assert compared[:3] == (prompt, good, bad)
 
@@ -247,6 +249,18 @@ def bad_row(tmp_path, form, row, field, says):
     with skipping() as skipped:
         assert len(examples(tmp_path, [*good, row, *good])) == 4
     assert [str(one) for one in skipped] == [str(error)]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"prompt": "What is 2 + 2?"}, "prompt", "does not begin with 'Human:'"),
+        ({"prompt": "\n\nHuman: hi\n\nAssistant: hi"}, "prompt", "user's turn"),
+        ({"chosen": None}, "chosen", "got `null`"),
+    ],
+)
+def test_a_bad_prompt_of_a_transcript_is_named_with_row_and_field(tmp_path, change, field, says):
+    bad_row(tmp_path, begun, begun(QUESTION, "4", "5") | change, field, says)
 
 
 def test_the_form_is_that_of_most_rows_wherever_the_odd_one_is(tmp_path):

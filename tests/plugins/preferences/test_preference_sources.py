@@ -44,6 +44,13 @@ def test_where_the_file_lies_makes_no_difference(tmp_path):
     assert examples(tmp_path / "one", ROWS) == examples(tmp_path / "two", ROWS)
 
 
+def test_a_link_is_called_what_it_is_called_and_not_what_it_leads_to(tmp_path):
+    write(tmp_path / "blobs" / "0123abcd.jsonl", ROWS)
+    (tmp_path / "named.jsonl").symlink_to(tmp_path / "blobs" / "0123abcd.jsonl")
+    pair = train(source(tmp_path / "named.jsonl"))[0].pair
+    assert (pair.tags["source"], pair.tags["row_id"]) == ("named", "named.jsonl:1")
+
+
 def test_ids_are_unique_even_where_upstreams_are_not(tmp_path):
     rows = [row | {"id": 5} for row in ROWS]
     found = examples(tmp_path, rows, id_field="id")
