@@ -125,6 +125,11 @@ class JobFailed(Rmr1Error):
     def __init__(self, job: str, cause: str, log: Path | str) -> None:
         super().__init__(f"{job} failed: {cause}; its whole log is {log}")
 
+    def resume_with(self, command: str) -> None:
+        """Say what to type next, unless the cause says it already."""
+        if "--resume" not in str(self):
+            self.args = (f"{self}; go on with: {command}",)
+
 
 class RunIncomplete(Rmr1Error):
     """Some requests failed for good; what was done is kept."""

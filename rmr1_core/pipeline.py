@@ -16,7 +16,7 @@ import msgspec
 from rmr1_core import environments, jobs, jsonl, launching, runs
 from rmr1_core.bench import Judge, benchmarks_of, check_scoring, judge_all
 from rmr1_core.components import Backbone, Benchmark, Engine, Launcher, PromptStrategy, Trainer
-from rmr1_core.errors import UnknownName, UsageError
+from rmr1_core.errors import JobFailed, UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.launching import number
 from rmr1_core.lookup import BACKBONE_FILE, resolve
@@ -124,10 +124,7 @@ class Pipeline:
     def _train(self, stage: Stage) -> Backbone:
         job = self._write_stage(stage, self._budget(stage))
         if not Path(job.checkpoint).is_dir():
-            trainer, told = self._trainers[stage.name], Observers()
-            launching.launch(
-                self.launcher, trainer, job, lambda e: told.stepped(self.folder, stage.name, e)
-            )
+            self._launch(stage, job)
         trained = msgspec.structs.replace(
             self._asked_as_trained(self.backbone),
             name=f"{self.recipe.name}-{stage.name}",
@@ -135,6 +132,16 @@ class Pipeline:
         )
         runs.write_whole(Path(job.checkpoint) / BACKBONE_FILE, trained)
         return trained
+
+    def _launch(self, stage: Stage, job: Job) -> None:
+        trainer, told = self._trainers[stage.name], Observers()
+        try:
+            launching.launch(
+                self.launcher, trainer, job, lambda e: told.stepped(self.folder, stage.name, e)
+            )
+        except JobFailed as failed:
+            failed.resume_with(f"rmr1 run --resume {(self._base or self).folder.name}")
+            raise
 
     def _result(self, name: str, backbone: Backbone, spent_in: Sequence[Stage]) -> StageResult:
         ends = [self.done_event(stage.name) for stage in spent_in]

@@ -296,6 +296,8 @@ def test_a_failed_stage_ends_with_1_and_its_own_error(cli: Cli) -> None:
     done = cli("run", "--recipe", "sample", "--set", setting)
     assert (done.code, done.out) == (1, "")
     assert "error: echo second failed: ValueError: the file says: fail" in done.err
+    (folder,) = Path("runs").iterdir()
+    assert done.err.endswith(f"; go on with: rmr1 run --resume {folder.name}\n")
     assert "after first" in cli("runs", "show", "last").out
     Path("fail").unlink()
     assert cli("run", "--resume", "last").code == 0
