@@ -44,7 +44,7 @@ def logits(
     cos, sin = decoder.rotary_emb(hidden[None], position_ids=here.columns[None])
     half = sin.shape[-1] // 2
     sin = torch.cat([-sin[..., :half], sin[..., half:]], -1)
-    turn = _each_head(cos, model.config), _each_head(sin, model.config)
+    turn = cos[0, :, None], sin[0, :, None]
     final = len(cache) - 1 if last else None
     for number, (layer, kept) in enumerate(zip(decoder.layers, cache, strict=True)):
         normed = _norm(hidden, layer.input_layernorm)
@@ -73,20 +73,15 @@ def _stored(
     return stored
 
 
-def _each_head(angles: torch.Tensor, config: Any) -> torch.Tensor:
-    """From (1, tokens, size) to (tokens, heads, size), since what is broadcast is slow."""
-    return angles[0, :, None].repeat(1, config.num_attention_heads, 1)
-
-
 def _turned(flat: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """From (tokens, heads * size) to (1, heads, tokens, size), turned by the tokens' positions.
 
     `sin` has its sign in the first half.
     """
     heads = flat.view(len(flat), -1, cos.shape[-1])
-    count, half = heads.shape[1], heads.shape[2] // 2
+    half = heads.shape[-1] // 2
     swapped = torch.cat([heads[..., half:], heads[..., :half]], -1)
-    turned = (heads * cos[:, :count]).addcmul_(swapped, sin[:, :count])
+    turned = (heads * cos).addcmul_(swapped, sin)
     return turned.transpose(0, 1)[None]
 
 

@@ -102,7 +102,7 @@ class TransformersSession(EngineSession):
         if not tokenizer.is_fast:
             ids: list[list[int] | str] = tokenizer(texts, add_special_tokens=False)["input_ids"]
             return ids
-        backend = tokenizer.backend_tokenizer  # half the time of the library's way to it
+        backend = tokenizer.backend_tokenizer  # a quarter less time than through the library
         backend.no_truncation()
         backend.no_padding()
         return [e.ids for e in backend.encode_batch_fast(texts, add_special_tokens=False)]

@@ -63,8 +63,8 @@ class SlotLayer(DynamicLayer):  # type: ignore[misc]
         """Copy the first columns of slots of another layer, or of this one."""
         if not self.is_initialized:
             self.start(other.keys, other.values)
-        self.keys[to, :, :width] = other.keys[from_, :, :width]
-        self.values[to, :, :width] = other.values[from_, :, :width]
+        for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
+            mine[:, :, :width].index_copy_(0, to, theirs[:, :, :width].index_select(0, from_))
 
 
 class Slots:
