@@ -11,6 +11,7 @@ def rmr1_datasets() -> list[Dataset]:
     from rmr1_preferences.mixed import Mixed
     from rmr1_preferences.named import named
     from rmr1_preferences.preferences import Preferences
+    from rmr1_preferences.ratings import Ratings
 
     return [
         *named(),
@@ -18,5 +19,6 @@ def rmr1_datasets() -> list[Dataset]:
             name="preferences",
             summary="preferences in a file, a folder or on the hub: preferences:PATH",
         ),
+        Ratings(name="ratings", summary="rated answers as pairs: ratings:PATH"),
         Mixed(name="mixed", summary="what rmr1 data mix or distill wrote: mixed:FOLDER"),
     ]

@@ -112,6 +112,19 @@ def test_labels_may_be_said(tmp_path):
     assert [one.chosen_first for one in found] == [False, True]
 
 
+def test_a_strength_of_preference_is_a_label(tmp_path):
+    """As HelpSteer2's annotators gave it, from -3 (the first is much better) to 3."""
+    rows = [
+        {"prompt": "q", "response_1": "a", "response_2": "b", "preference_strength": strength}
+        for strength in (-3, 0, 1)
+    ]
+    found = examples(
+        tmp_path, rows, label_field="preference_strength",
+        first_label="-3,-2,-1", second_label="1,2,3", tie_label="0",
+    )  # fmt: skip
+    assert [one.pair.chosen for one in found] == ["a", "b"]
+
+
 def test_columns_may_be_named(tmp_path):
     rows = [{"ask": "q", "good": "4", "bad": "5", "prompt": "another", "nr": 17, "kind": "math"}]
     named = {"prompt_field": "ask", "chosen_field": "good", "rejected_field": "bad"}

@@ -123,6 +123,17 @@ def test_another_score_can_be_taken(tmp_path):
     assert texts(found) == [("answer 2", "answer 1")]
 
 
+def test_anybodys_ratings_can_be_read(tmp_path):
+    rows = [
+        {"ask": "one?", "text": "a", "stars": 2, "id": 1},
+        {"ask": "one?", "text": "b", "stars": 4.5, "id": 2},
+    ]
+    named = {"prompt_field": "ask", "answer_field": "text", "score_fields": "stars"}
+    (pair,) = pairs(tmp_path, "ratings", rows, licence="ours", **named)
+    assert (pair.chosen, pair.rejected) == ("b", "a")
+    assert pair.tags == {"source": "train", "row_id": "train.jsonl:1-2-1", "licence": "ours"}
+
+
 @pytest.mark.parametrize("scores", [(), (5,)])
 def test_a_set_of_fewer_than_two_answers_makes_no_pair(tmp_path, scores):
     assert pairs(tmp_path, "ultrafeedback", [rated("one?", *scores)]) == []
