@@ -32,9 +32,10 @@ def _about(report: MixReport) -> Iterator[str]:
         yield "Each row has its answers in the order in which its source has them."
     yield ""
     yield from _table(
-        ("source", "dataset", "read", "filtered", "not drawn", "taken", "removed", "kept"),
+        ("source", "dataset", "read", "filtered", "not drawn", "taken", "removed", "kept", "hash"),
         (_source_line(source) for source in report.sources),
     )
+    yield from ("", "The hash is of the rows that were taken, as their source gives them.")
     yield from ("", f"`{ROWS_FILE}`: {report.bytes:,} bytes, SHA-256 `{report.sha256}`")
     warnings = report.warnings()
     if warnings:
@@ -73,7 +74,7 @@ def _lists(report: MixReport) -> Iterator[str]:
 def _source_line(source: SourceReport) -> tuple[object, ...]:
     filtered, removed = sum(source.filtered.values()), sum(source.removed.values())
     figures = (source.read, filtered, source.not_drawn, source.taken, removed, source.kept)
-    return (source.name, f"`{source.dataset}`", *figures)
+    return (source.name, f"`{source.dataset}`", *figures, f"`{source.content}`")
 
 
 def _left_out(source: SourceReport) -> Mapping[str, int]:

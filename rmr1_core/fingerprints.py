@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from rmr1_core.values import Example, Message
@@ -112,6 +112,14 @@ class Fingerprints:
         import numpy as np
 
         return np.frombuffer(self._bytes, "<u8")[::2].astype(np.uint64)
+
+    def digest(self, rows: Mask) -> str:
+        """A hash of the content of these rows, in their order: another one when a source gives
+        other rows, or the same in another order."""
+        import numpy as np
+
+        prints = np.frombuffer(self._bytes, np.uint8).reshape(-1, _SIZE)
+        return sha256(prints[rows].tobytes()).hexdigest()[:16]
 
     def repeats(self, considered: Mask) -> Iterator[Repeat]:
         """Of the rows considered, those to leave out since they repeat others: all but the first of

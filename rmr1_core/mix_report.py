@@ -29,13 +29,17 @@ class Compared(Value, frozen=True):
 
 class SourceReport(Value, frozen=True):
     """What a source gave. `read` rows, less those `filtered` by why and those not drawn, were
-    `taken`; less those `removed` by why, they are `kept`. `licences` and `domains` are of these."""
+    `taken`; less those `removed` by why, they are `kept`. `licences` and `domains` are of these.
+
+    `content` is a hash of the rows that were taken, by which one sees that upstream has changed.
+    """
 
     name: str
     dataset: str
     read: int
     filtered: Mapping[str, int]
     taken: int
+    content: str
     expected: int | None
     removed: Mapping[str, int]
     kept: int

@@ -185,6 +185,8 @@ def _report(source_: Source, rows: Candidates, own: range, reasons: Reasons) -> 
     import numpy as np
 
     spec, ours = source_.spec, reasons[own.start : own.stop]
+    taken = reasons != Reason.NOT_DRAWN
+    taken[: own.start] = taken[own.stop :] = False
     removed = {r.words: int((ours == r).sum()) for r in Reason if r > Reason.NOT_DRAWN}
     kept = ours == Reason.KEPT
     kinds = np.asarray(rows.kinds)[own.start : own.stop][kept]
@@ -194,7 +196,8 @@ def _report(source_: Source, rows: Candidates, own: range, reasons: Reasons) -> 
         dataset=spec.dataset.name,
         read=source_.read,
         filtered=dict(sorted(source_.filtered.items())),
-        taken=int((ours != Reason.NOT_DRAWN).sum()),
+        taken=int(taken.sum()),
+        content=rows.prints.digest(taken),
         expected=spec.expected,
         removed={words: count for words, count in removed.items() if count},
         kept=int(kept.sum()),

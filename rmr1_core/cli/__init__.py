@@ -54,7 +54,7 @@ def cli() -> None:
 
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
-    from rmr1_core.cli import bench, data, env, inspect, run, runs
+    from rmr1_core.cli import bench, data, doctor, env, inspect, run, runs
 
     for command in (
         run.run,
@@ -62,6 +62,7 @@ def build() -> click.Group:
         runs.runs,
         data.data,
         env.env,
+        doctor.doctor,
         inspect.list_,
         inspect.show,
         inspect.plugins_,
@@ -128,10 +129,10 @@ def _refusal(error: click.ClickException) -> str:
 
 
 def _how_to_go_on(argv: Sequence[str]) -> str:
-    command = argv[0] if argv else ""
+    command, *words = [word for word in argv if not word.startswith("-")] or [""]
     if command in ("bench", "run"):
         return f"what was done is kept, go on with: rmr1 {command} --resume last"
-    if command in ("env", "data"):
+    if command == "env" or (command == "data" and words[:1] == ["mix"]):
         return "nothing half-built is left"
     return "what was done is kept"
 

@@ -170,7 +170,8 @@ def _surveyed(asked: dict[str, Any]) -> Stats:
 
     counter = token_counter(asked["tokenizer"]) if asked["tokenizer"] else None
     survey = Survey(counter, asked["max_length"])
+    examples = _examples(asked)
     with activity(f"reading {asked['source']}") as say:
-        for rows in survey.add_all(_examples(asked)):
+        for rows in survey.add_all(examples):
             say(f"{rows:,} rows")
     return survey.stats(_dataset(asked), asked["split"])

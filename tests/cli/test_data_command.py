@@ -192,6 +192,30 @@ def test_a_mix_needs_no_second_try_after_a_kill(data: Cli, tmp_path: Path) -> No
     assert not Path("out.part").exists()
 
 
+def test_an_interrupted_mix_leaves_nothing(data: Cli, install_plugin: Callable[..., None]) -> None:
+    install_plugin(
+        "interrupting",
+        """
+        from rmr1_core import Dataset, hookimpl
+
+        class Interrupting(Dataset, frozen=True, kw_only=True):
+            def examples(self, split, *, seed):
+                raise KeyboardInterrupt
+                yield
+
+        @hookimpl
+        def rmr1_datasets():
+            return [Interrupting(name="interrupting")]
+        """,
+    )
+    before = sorted(Path.cwd().iterdir())
+    settings = ("--set", "sources.rows.dataset.name=interrupting")
+    done = data("mix", "mine.toml", "-o", "out", *settings)
+    assert done.code == 130
+    assert "interrupted; nothing half-built is left" in done.err
+    assert sorted(Path.cwd().iterdir()) == before
+
+
 # the hub
 
 

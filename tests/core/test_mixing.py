@@ -312,7 +312,7 @@ def test_the_report_and_the_card_say_what_is_there_and_what_is_not(tmp_path: Pat
     assert stored["sources"][0]["domains"] == {"code": 3}
     assert stored["skipped"] == ["f.jsonl, row 9: no answer"]
     written = (tmp_path / "mix" / "README.md").read_text()
-    assert "| one | `one` | 5 | 0 | 0 | 5 | 2 | 3 |" in written
+    assert "| one | `one` | 5 | 0 | 0 | 5 | 2 | 3 | `" in written
     assert "| two | MIT | 2 |" in written
     assert "| one | duplicate | 1 |" in written
     assert "| known | 1 | 1 | 1 |" in written
@@ -320,6 +320,19 @@ def test_the_report_and_the_card_say_what_is_there_and_what_is_not(tmp_path: Pat
     assert "source 'two' gives 2 rows, and 3 are expected" in written
     assert recipes.encode(mixed) in written
     assert "path: train.jsonl" in written.split("---")[1]
+
+
+def test_the_hash_of_a_source_changes_with_its_rows_and_with_nothing_else(tmp_path: Path) -> None:
+    offer({"one": numbered(4), "two": [*numbered(3), example("row-3", rejected="worse")]})
+    found = {
+        name: run(mixture(*sources, seed=seed), tmp_path / name).sources[-1].content
+        for name, sources, seed in (
+            ("alone", ["one"], 0),
+            ("behind", ["two", "one"], 5),
+            ("other", ["two"], 0),
+        )
+    }
+    assert found["alone"] == found["behind"] != found["other"]
 
 
 def test_a_bad_row_stops_the_mix_and_leaves_nothing(tmp_path: Path) -> None:
