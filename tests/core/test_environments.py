@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 from environments import ADOPT, NAME, Place, place, wheel
+from living import is_gone
 
 from rmr1_core import building, env_store, environments, uv
 from rmr1_core.discovery import plugins
@@ -301,21 +302,13 @@ def test_a_second_builder_waits_for_the_first(offered: Place, gate: Path) -> Non
     assert told[1].startswith("small-one (cpu) is there already")
 
 
-def runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"  # which only waits to be collected
-
-
 def test_a_killed_build_leaves_nothing_that_runs_or_looks_whole(offered: Place, gate: Path) -> None:
     killed = create()
     waits_for((gate.parent / "pid").exists)
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=60)
     step = int((gate.parent / "pid").read_text())
-    waits_for(lambda: not runs(step))
+    waits_for(lambda: is_gone(step))
     assert whole(offered.root) == []
     assert [line.state for line in listed()] == ["missing"]
     assert len(list((offered.root / ".parts").iterdir())) == 1

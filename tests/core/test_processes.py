@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from living import ends
 
 from rmr1_core import processes
 from rmr1_core.errors import UsageError
@@ -28,19 +29,6 @@ def child_of(argv_file: Path) -> int:
     while not argv_file.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     return int(argv_file.read_text())
-
-
-def ends(pid: int, within: float = 3.0) -> bool:
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_what_a_process_prints_goes_to_its_log(tmp_path: Path) -> None:

@@ -52,15 +52,6 @@ def wait_until(condition: Callable[[], Any], seconds: float = 180.0) -> Any:
     return found
 
 
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has asked for its end counts as ended."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return True
-    return state == "Z"
-
-
 def fill(folder: Path) -> None:
     """Leave no room in a small file system."""
     with suppress(OSError), (folder / "filling").open("ab", 0) as file:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launched import LEAVE, WORK, is_gone, job, step, wait_until, written
+from launched import LEAVE, WORK, job, step, wait_until, written
+from living import is_gone
 
 from rmr1_core import Job, Launcher, Located, Step
 from rmr1_core.errors import JobFailed

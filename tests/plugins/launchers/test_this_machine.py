@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from launched import LEAVE, WORK, is_gone, wait_until
+from launched import LEAVE, WORK, wait_until
 from launched import job as a_job
+from living import is_gone
 
 from rmr1_core import Job, Launcher, Step, jobs
 from rmr1_core.errors import JobFailed, UsageError

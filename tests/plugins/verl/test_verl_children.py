@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from living import ends
 
 import rmr1_verl
 from rmr1_verl.inside import children
@@ -36,25 +37,10 @@ def run(tmp_path: Path, then: str) -> tuple[subprocess.Popen[str], int]:
     return process, int(pids.read_text())
 
 
-def runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pid: int) -> bool:
-    for _ in range(500):
-        if not runs(pid):
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_a_daemon_that_left_its_group_and_hears_no_signal_is_ended(tmp_path: Path) -> None:
     process, daemon = run(tmp_path, "children.GRACE_SECONDS = 0.2; children.end_all()")
     assert process.wait(20) == 0
-    assert gone(daemon)
+    assert ends(daemon)
 
 
 def test_a_bound_command_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
@@ -71,7 +57,7 @@ def test_a_bound_command_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     pid = int(file.read_text())
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert gone(pid)
+    assert ends(pid)
 
 
 def test_cpu_time_of_descendants_is_measured() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,25 +84,6 @@ def request(text: str, **sampling: Any) -> Request:
 @pytest.fixture
 def make_request() -> Callable[..., Request]:
     return request
-
-
-def ended(pid: int, within: float = 10.0) -> bool:
-    """Whether the process ends soon; one that only waits to be collected has ended."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
-
-
-@pytest.fixture
-def ends() -> Callable[[int], bool]:
-    return ended
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from living import ends
 
 from rmr1_core import Backbone, EngineSession, Message, Request, Sampling
 from rmr1_core.errors import EngineFailed, UsageError
@@ -156,7 +157,7 @@ def test_the_facts_say_how_it_ran(session: EngineSession) -> None:
 
 
 def test_replicas_share_the_requests_and_leave_nothing(
-    real: Any, session: EngineSession, backbone: Backbone, ends: Callable[[int], bool]
+    real: Any, session: EngineSession, backbone: Backbone
 ) -> None:
     engine = resolve("engine", Ref(name="vllm", options={**QUICK, "data_parallel_size": 2}))
     with engine.open(backbone) as replicas:

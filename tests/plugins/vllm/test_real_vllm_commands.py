@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from living import ends
 
 from rmr1_core import Judgment, jsonl
 from rmr1_tiny.backbone import Tiny
@@ -77,7 +78,7 @@ def children(pid: int) -> list[int]:
 
 
 def test_a_killed_worker_costs_only_what_was_in_flight(
-    real: Any, judge: str, tmp_path: Path, ends: Callable[[int], bool]
+    real: Any, judge: str, tmp_path: Path
 ) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     asked = (*ASKED, "--backbone", judge)
@@ -112,9 +113,7 @@ def test_a_killed_worker_costs_only_what_was_in_flight(
     assert len(json.loads(output)["reports"]) == 2
 
 
-def test_a_served_judge_answers_over_http_until_ctrl_c(
-    real: Any, judge: str, ends: Callable[[int], bool]
-) -> None:
+def test_a_served_judge_answers_over_http_until_ctrl_c(real: Any, judge: str) -> None:
     with started("up", judge, "--json", "--served-model-name", "judge", *QUICK) as process:
         assert process.stdout is not None
         told = ""

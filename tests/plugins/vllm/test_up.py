@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from living import ends
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def test_the_engines_options_are_in_its_help(rmr1):
     assert "--served-model-name" in done.stdout
 
 
-def test_it_serves_until_ctrl_c_and_leaves_nothing(fake, ends):
+def test_it_serves_until_ctrl_c_and_leaves_nothing(fake):
     with serving(str(fake.weights), "--json", "--log", str(fake.log)) as process:
         told = ""
         while not told.rstrip().endswith("\n}"):
@@ -112,7 +113,7 @@ def test_an_unknown_option_is_refused(fake, rmr1):
     assert done.returncode == 2
 
 
-def test_the_server_ends_with_a_killed_command(fake, ends):
+def test_the_server_ends_with_a_killed_command(fake):
     """Run for real, without the stand-in: our own start, and a module in the server's place."""
     from rmr1_vllm.session import START
 

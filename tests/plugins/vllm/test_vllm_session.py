@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from living import ends
 
 from rmr1_core import Completion, RequestFailed
 from rmr1_core.errors import EngineFailed, UsageError
@@ -136,9 +137,7 @@ def test_a_worker_says_its_last_error_itself(fake, make_request):
         list(session.generate([make_request("hello")]))
 
 
-def test_a_dead_workers_child_that_holds_its_output_open_does_not_hold_us_up(
-    fake, make_request, ends
-):
+def test_a_dead_workers_child_that_holds_its_output_open_does_not_hold_us_up(fake, make_request):
     fake.tell(die_after=1, death="kill", child=True)
     with (
         pytest.raises(EngineFailed, match="SIGKILL"),
@@ -175,7 +174,7 @@ def test_the_temporary_log_is_kept_when_vllm_fails(fake, tmp_path, monkeypatch, 
     assert "see here" in log.read_text()
 
 
-def test_nothing_runs_any_more_when_the_block_ends(fake, make_request, ends):
+def test_nothing_runs_any_more_when_the_block_ends(fake, make_request):
     fake.tell(child=True)
     with fake.engine().open(fake.backbone) as session:
         list(session.generate([make_request("hello")]))
@@ -186,7 +185,7 @@ def test_nothing_runs_any_more_when_the_block_ends(fake, make_request, ends):
     assert fake.noted("ended") == [True]
 
 
-def test_nothing_runs_any_more_when_the_block_is_interrupted(fake, ends):
+def test_nothing_runs_any_more_when_the_block_is_interrupted(fake):
     fake.tell(child=True)
     with pytest.raises(KeyboardInterrupt), fake.engine().open(fake.backbone):
         os.kill(os.getpid(), signal.SIGINT)
