@@ -51,7 +51,7 @@ def _lists(report: MixReport) -> Iterator[str]:
     yield f"Each removed row, with what it is like, is in `{REMOVED_FILE}`."
     yield "Texts are the same when they differ in nothing but white space and case."
     yield ""
-    why = [(s.name, reason, n) for s in report.sources for reason, n in _left_out(s).items()]
+    why = [(s.name, reason, n) for s in report.sources for reason, n in s.left_out.items()]
     yield from _table(("source", "why", "rows"), why)
     if report.benchmarks:
         rule = report.mixture.overlap
@@ -75,11 +75,6 @@ def _source_line(source: SourceReport) -> tuple[object, ...]:
     filtered, removed = sum(source.filtered.values()), sum(source.removed.values())
     figures = (source.read, filtered, source.not_drawn, source.taken, removed, source.kept)
     return (source.name, f"`{source.dataset}`", *figures, f"`{source.content}`")
-
-
-def _left_out(source: SourceReport) -> Mapping[str, int]:
-    drawn = {"not drawn": source.not_drawn} if source.not_drawn else {}
-    return {**source.filtered, **drawn, **source.removed}
 
 
 def _counts(sources: Iterable[SourceReport], field: str) -> Iterator[tuple[object, ...]]:

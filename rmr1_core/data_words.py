@@ -83,7 +83,7 @@ def print_mix(report: MixReport, output: Path) -> None:
     why = [
         (source.name, reason, f"{count:,}")
         for source in report.sources
-        for reason, count in (*source.filtered.items(), *source.removed.items())
+        for reason, count in source.left_out.items()
     ]
     if why:
         print_table(("source", "left out, since", "rows"), why)

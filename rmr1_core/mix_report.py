@@ -52,6 +52,12 @@ class SourceReport(Value, frozen=True):
         return self.read - sum(self.filtered.values()) - self.taken
 
     @property
+    def left_out(self) -> Mapping[str, int]:
+        """The rows that were read and are not in the mix, by why."""
+        drawn = {"not drawn": self.not_drawn} if self.not_drawn else {}
+        return {**self.filtered, **drawn, **self.removed}
+
+    @property
     def surprising(self) -> bool:
         """Whether another number of rows was expected."""
         return self.expected not in (None, self.taken)

@@ -11,6 +11,7 @@ beginning of it refutes.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -24,6 +25,8 @@ BANDS = 32
 """With 4 values in a band, two sets that are 0.7 alike are found with a chance of 0.9998, and with
 one of 0.97 where they are 0.57 alike."""
 _SEED = 1
+_SIGN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
 
 Shingle = tuple[str, ...]
 
@@ -72,13 +75,13 @@ class Prompts:
         same = self._texts.get(text)
         if same is not None:
             return Hit(same, 1.0)
-        words = text.split()
+        words = _words(text)
         if self._may_be_alike(words):
             return self._most_alike(set(_successive(words, self._words)))
         return None
 
     def _insert(self, text: str) -> None:
-        words = [sys.intern(word) for word in text.split()]
+        words = [sys.intern(word) for word in _words(text)]
         shingles = set(_successive(words, self._words))
         if shingles:
             self._shingles |= shingles
@@ -97,12 +100,17 @@ class Prompts:
     def _most_alike(self, shingles: set[Shingle]) -> Hit | None:
         best: Hit | None = None
         for number in sorted(self._index.query(_minhash(shingles))):
-            known = set(_successive(self.known[number].text.split(), self._words))
+            known = set(_successive(_words(self.known[number].text), self._words))
             shared = len(shingles & known)
             similarity = shared / (len(shingles) + len(known) - shared)
             if similarity >= self._threshold and (best is None or similarity > best.similarity):
                 best = Hit(number, similarity)
         return best
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text. Where a script has no spaces between them, each sign is one."""
+    return text.split() if text.isascii() else _SIGN.sub(r" \g<0> ", text).split()
 
 
 def _successive(words: list[str], count: int) -> Iterator[Shingle]:

@@ -79,6 +79,16 @@ def test_the_most_similar_of_several_prompts_is_named() -> None:
     assert found.prompt == 1
 
 
+def test_a_sign_changed_is_found_where_words_have_no_spaces_between_them() -> None:
+    text = "请写一个关于灯塔看守人的短篇故事，他在海边捡到一个瓶子，里面有一封没有署名的信。"
+    found = asked(prompts(text), text.replace("海边", "岸边"))
+    assert found is not None
+    assert 0.7 <= found < 1
+    assert (
+        asked(prompts(text), "今天天气怎么样？请用三句话告诉我，并说明我是否应该带伞出门。") is None
+    )
+
+
 def test_system_messages_do_not_matter() -> None:
     known = Prompts(threshold=0.7, words=3)
     turns = (Message("system", "You are kind."), Message("user", SENTENCE))
