@@ -21,9 +21,8 @@ from rmr1_core.fingerprints import spoken
 from rmr1_core.values import Pair
 
 PERMUTATIONS = 128
-BANDS = 32
-"""With 4 values in a band, two sets that are 0.7 alike are found with a chance of 0.9998, and with
-one of 0.97 where they are 0.57 alike."""
+MISSED = 1e-3
+"""With so small a chance two sets that are just alike enough may be missed."""
 _SEED = 1
 _SIGN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
@@ -56,7 +55,7 @@ class Prompts:
         self._threshold, self._words = threshold, words
         self._texts: dict[str, int] = {}
         self._shingles: set[Shingle] = set()
-        self._index = RMinHashLSH(threshold, PERMUTATIONS, BANDS)
+        self._index = RMinHashLSH(threshold, PERMUTATIONS, bands(threshold))
 
     def add(self, benchmark: str, pairs: Iterable[Pair]) -> int:
         """Add the prompts of a benchmark that are not there yet; how many pairs it has."""
@@ -106,6 +105,16 @@ class Prompts:
             if similarity >= self._threshold and (best is None or similarity > best.similarity):
                 best = Hit(number, similarity)
         return best
+
+
+def bands(threshold: float) -> int:
+    """Into how many bands the sketches are cut: few, so that little is looked at in vain, and yet
+    so many that hardly anything is missed. Two sets meet if one band of theirs is the same."""
+    for size in (16, 8, 4, 2):
+        missed = (1 - threshold**size) ** (PERMUTATIONS // size)
+        if missed <= MISSED:
+            return PERMUTATIONS // size
+    return PERMUTATIONS
 
 
 def _words(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from rmr1_core import Message, OverlapRule, Pair, Ref
 from rmr1_core.discovery import plugins
 from rmr1_core.fingerprints import spoken
 from rmr1_core.lookup import resolve
-from rmr1_core.overlap import Prompts
+from rmr1_core.overlap import Prompts, bands
 
 SENTENCE = (
     "Write a short story about a lighthouse keeper who finds a message in a bottle and decides "
@@ -122,16 +122,30 @@ def test_what_is_found_is_alike(one: list[str], two: list[str], threshold: float
         assert found.similarity >= threshold
 
 
-@given(st.integers(0, 10_000), st.integers(25, 60), st.integers(0, 8))
-def test_what_is_clearly_alike_is_found(seed: int, length: int, changes: int) -> None:
+@given(
+    st.integers(0, 10_000),
+    st.integers(25, 60),
+    st.integers(0, 20),
+    st.sampled_from([0.2, 0.4, 0.7, 0.9]),
+)
+def test_what_is_clearly_alike_is_found(
+    seed: int, length: int, changes: int, threshold: float
+) -> None:
     rng = random.Random(seed)
     words = [f"w{rng.randrange(500)}" for _ in range(length)]
     other = list(words)
     for _ in range(changes):
         other[rng.randrange(length)] = f"new{rng.randrange(500)}"
     one, two = " ".join(words), " ".join(other)
-    if jaccard(one, two, 3) >= 0.75:
-        assert prompts(one).find(two) is not None
+    if jaccard(one, two, 3) >= min(1.0, threshold + 0.05):
+        assert prompts(one, threshold=threshold).find(two) is not None
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"), [(1, 8), (0.9, 16), (0.7, 32), (0.4, 64), (0.1, 128)]
+)
+def test_a_lower_threshold_looks_at_more(threshold: float, expected: int) -> None:
+    assert bands(threshold) == expected
 
 
 def test_overlapping_rows_are_removed_with_the_benchmarks_pair(tmp_path: Path) -> None:
