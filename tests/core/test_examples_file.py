@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmr1_core import Example, Message, Pair
@@ -56,6 +56,7 @@ named = examples.filter(lambda e: e.pair.subset and e.pair.group)
 
 
 @given(st.lists(named, max_size=5))
+@settings(deadline=None)
 def test_examples_come_back_as_they_were(tmp_path_factory, listed):
     path = tmp_path_factory.mktemp("examples") / "train.jsonl"
     write(path, listed)
@@ -134,5 +135,6 @@ def test_a_missing_file_gets_one_sentence(tmp_path):
 
 
 @given(named)
+@settings(deadline=None)
 def test_a_row_is_an_example_and_back(one):
     assert to_example(to_row(one)) == one

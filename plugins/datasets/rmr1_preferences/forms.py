@@ -130,7 +130,7 @@ def detect(values: Mapping[str, Any], names: Names, kind: Kind | None) -> Form |
         names.chosen or _present(CHOSEN, there),
         names.rejected or _present(REJECTED, there),
     )
-    if kind != "labelled" and {one, other} <= there:
+    if kind not in ("labelled", "openai") and {one, other} <= there:
         return _unlabelled(values, prompt, one, other, kind)
     first, second = _two(names, there)
     label = names.label or _present(LABELS, there)

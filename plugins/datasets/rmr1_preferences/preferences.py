@@ -13,7 +13,7 @@ from rmr1_preferences.source import Source
 
 if TYPE_CHECKING:
     from rmr1_core.datafiles import Row
-    from rmr1_preferences.forms import Compared, Form
+    from rmr1_preferences.forms import Compared, Form, Labels
     from rmr1_preferences.provenance import Provenance
 
 _LOOKED_AT = 64
@@ -61,20 +61,19 @@ class Preferences(Source, frozen=True, kw_only=True):
     def compared(self, split: str) -> Iterator[tuple[Pair, bool | None]]:
         """The pairs in upstream's order, or in that of the sample."""
         from rmr1_core.datafiles import made
+        from rmr1_preferences.forms import Labels
 
         rows = self._sampled(split) if self.sample else self.rows(split)
         head = list(islice(rows, _LOOKED_AT))
         if not head:
             return iter(())
         form, provenance = self._form_of(head), self.provenance(split)
-        return made(chain(head, rows), lambda row: self._made(row, form, provenance))
+        labels = Labels(self.first_label, self.second_label, self.tie_label)
+        return made(chain(head, rows), lambda row: self._made(row, form, labels, provenance))
 
     def _made(
-        self, row: Row, form: Form, provenance: Provenance
+        self, row: Row, form: Form, labels: Labels, provenance: Provenance
     ) -> tuple[Pair, bool | None] | None:
-        from rmr1_preferences.forms import Labels
-
-        labels = Labels(self.first_label, self.second_label, self.tie_label)
         try:
             compared = form.read(row, labels, self.diverging)
         except BadInput as misfit:

@@ -67,6 +67,7 @@ def test_any_texts_survive_every_form(form, prompt, good, bad):
 @given(
     common=prompts, tails=st.lists(st.lists(asked, min_size=2, max_size=2), min_size=2, max_size=2)
 )
+@settings(deadline=None)
 def test_joined_conversations_lose_no_turn(common, tails):
     turns = [
         (*common, Message("assistant", a), Message("user", a + b), Message("assistant", b))
@@ -293,8 +294,9 @@ def test_data_of_no_known_form_gets_one_sentence_with_its_columns(tmp_path, row)
 
 
 def test_a_form_that_is_said_is_not_guessed(tmp_path):
-    with pytest.raises(BadInput, match="not of the form 'labelled'"):
-        examples(tmp_path, [answers(QUESTION, "4", "5")], form="labelled")
+    for said_form in ("labelled", "openai"):
+        with pytest.raises(BadInput, match=f"not of the form '{said_form}'"):
+            examples(tmp_path, [answers(QUESTION, "4", "5")], form=said_form)
     (one,) = examples(
         tmp_path, [answers(QUESTION, "4", "5") | {"a": "6", "b": "7", "label": "b"}],
         form="labelled", first_field="a", second_field="b",

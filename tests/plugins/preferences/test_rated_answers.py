@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from preference_rows import source
 
@@ -144,6 +144,7 @@ def test_a_set_of_fewer_than_two_answers_makes_no_pair(tmp_path, scores):
     margin=st.sampled_from([0, 1, 2.5, 4]),
     every=st.booleans(),
 )
+@settings(deadline=None)
 def test_a_pair_is_never_a_tie_nor_below_the_margin(tmp_path_factory, scores, margin, every):
     found = pairs(
         tmp_path_factory.mktemp("rated"), "ultrafeedback", [rated("one?", *scores)],
