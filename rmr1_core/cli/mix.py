@@ -72,7 +72,8 @@ def mix(mixture: str, output: Path, **asked: Any) -> None:
         with bad_rows(asked["skip_bad"]):
             plan = mixing.plan(chosen, output, data)
         if asked["as_json"]:
-            echo_json(plan)
+            keys = ("source", "takes", "first_row")
+            echo_json([dict(zip(keys, row, strict=True)) for row in plan])
         else:
             print_table(("source", "takes", "first row"), plan)
         return

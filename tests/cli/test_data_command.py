@@ -181,6 +181,8 @@ def test_a_dry_run_writes_nothing(data: Cli) -> None:
     done = data("mix", "mine.toml", "-o", "out", "--dry-run")
     assert done.code == 0
     assert "row-0" in done.out
+    told = data("mix", "mine.toml", "-o", "out", "--dry-run", "--json").json
+    assert told == [{"source": "rows", "takes": "all rows", "first_row": "row-0"}]
     assert not Path("out").exists()
 
 
