@@ -23,9 +23,8 @@ from rmr1_core import Dataset
 from rmr1_preferences.preferences import Preferences
 from rmr1_preferences.ratings import Ratings
 
-_PARTS_OF_ULTRAFEEDBACK = (
-    *("evol_instruct", "false_qa", "flan", "sharegpt", "truthful_qa", "ultrachat"),
-)
+_CHAT_IN_ULTRAFEEDBACK = ("false_qa", "sharegpt", "truthful_qa", "ultrachat")
+"""Its other parts, `evol_instruct` and `flan`, are of several domains."""
 
 
 def named() -> list[Dataset]:
@@ -96,7 +95,7 @@ def _rated() -> list[Dataset]:
             source="ultrafeedback",
             licence="MIT, as stated on the card",
             domain_field="source",
-            domains=dict.fromkeys(_PARTS_OF_ULTRAFEEDBACK, "chat"),
+            domains=dict.fromkeys(_CHAT_IN_ULTRAFEEDBACK, "chat"),
             layout="sets",
             prompt_field="instruction",
         ),
