@@ -11,14 +11,15 @@ from rmr1_core.values import Value
 
 
 def plain(value: Any) -> Any:
-    """A value as TOML has it: without what is None, or empty by default.
+    """A value as TOML has it: without what is None, or empty by default, or has nothing left.
 
     An empty option of a component stays: it may differ from the component's own.
     """
     if isinstance(value, Value):
         fields = ((f, getattr(value, f.name)) for f in msgspec.structs.fields(value))
         kept = {f.name: v for f, v in fields if v is not None and not _empty_by_default(f, v)}
-        return {name: plain(v) for name, v in kept.items()}
+        made = {name: plain(v) for name, v in kept.items()}
+        return {name: v for name, v in made.items() if v != {} or not isinstance(kept[name], Value)}
     if isinstance(value, Mapping):
         return {key: plain(v) for key, v in value.items() if v is not None}
     if isinstance(value, list | tuple):

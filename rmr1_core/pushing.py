@@ -80,7 +80,8 @@ def push(folder: Path, repository: str, *, private: bool, branch: str | None) ->
         )
     except Exception as error:  # the boundary to the hub: network, rights, names
         cause = " ".join(str(error).split()) or type(error).__name__
-        raise Rmr1Error(
-            f"cannot push to {repository!r}: {cause}; log in with: hf auth login"
-        ) from error
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        again = f"try again with: rmr1 data push {folder} {repository}"
+        advice = "log in with: hf auth login" if status in (401, 403) else again
+        raise Rmr1Error(f"cannot push to {repository!r}: {cause}; {advice}") from error
     return str(commit.commit_url)

@@ -337,6 +337,15 @@ def test_a_hub_that_refuses_is_a_sentence(data: Cli, hub: Any) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_hub_that_is_not_there_is_a_sentence(data: Cli, hub: Any) -> None:
+    data("mix", "mine.toml", "-o", "out")
+    hub.address = "http://127.0.0.1:9"  # the port of discard, where nobody listens
+    done = push(hub, "out", "me/mix")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot push to 'me/mix': ")
+    assert done.stderr.strip().endswith("try again with: rmr1 data push out me/mix")
+
+
 def test_a_dry_push_uploads_nothing(data: Cli, hub: Any) -> None:
     data("mix", "mine.toml", "-o", "out")
     done = push(hub, "out", "me/mix", "--dry-run", "--json")
