@@ -168,8 +168,11 @@ class Trainer(Component, frozen=True, kw_only=True):
 
     With the objective "sft", the loss is on a row's completion and the token that ends it, and on
     nothing else; before these are the very tokens that evaluation asks with.
+
+    `environment` names the managed environment of its jobs; "" is the one of rmr1 itself.
     """
 
+    environment: ClassVar[str] = ""
     objective: Literal["sft", "rl"]
 
     @abc.abstractmethod

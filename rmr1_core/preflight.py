@@ -93,7 +93,7 @@ def _stage(title: str, pipeline: Pipeline, planned: Planned) -> Part:
         task = msgspec.structs.replace(task, model=first)
     planned = planned._replace(task=task)
     data, rows = _data(pipeline, planned)
-    model = _model(task.model, pipeline.backbone.revision)
+    model = model_check(task.model, pipeline.backbone.revision)
     checks, row = [data, model] if is_first else [data], None
     if rows and model.ok:
         found = _probed(pipeline, planned, rows)
@@ -124,7 +124,7 @@ def _data(pipeline: Pipeline, planned: Planned) -> tuple[Check, list[TrainingRow
     return Check(name="data", ok=True, detail=detail), kept
 
 
-def _model(model: str, revision: str) -> Check:
+def model_check(model: str, revision: str) -> Check:
     """Are the weights there, or to be had?"""
     if Path(model).is_absolute() or Path(model).is_dir():
         there = (Path(model) / "config.json").is_file()

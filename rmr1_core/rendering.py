@@ -26,12 +26,13 @@ def training_rows(
             where = f"dataset {stage.dataset.name!r}, split {stage.split!r}"
             problem = f"{trainer.name} needs a trace to imitate, and this is empty"
             raise BadInput(where, problem, row=number, field="trace")
-        yield _training_row(example, strategy, dataset.name, swap=trainer.objective == "rl")
+        yield training_row(example, strategy, dataset.name, swap=trainer.objective == "rl")
 
 
-def _training_row(
+def training_row(
     example: Example, strategy: PromptStrategy, dataset: str, *, swap: bool
 ) -> TrainingRow:
+    """An example as a trainer reads it; `swap`: with its answers in the other order, too."""
     pair, first = example.pair, example.chosen_first
     return TrainingRow(
         id=pair.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,10 +32,23 @@ class SeenRow(Value, frozen=True):
     templated: bool
 
 
+class SeenIds(Value, frozen=True):
+    """A row's token ids: as evaluation and as reinforcement ask for an answer, and as distillation
+    reads prompt and answer."""
+
+    evaluation: tuple[int, ...]
+    rl: tuple[int, ...]
+    sft: tuple[int, ...]
+
+
 class Probed(Value, frozen=True):
     """What the probe found. `embeddings` is the model's vocabulary, `vocabulary` its tokenizer's,
     `context` its longest text in tokens, 0 where it does not say, `end` the token that ends an
-    answer. `error` is why the model cannot be asked, `crash` why the probe could not look."""
+    answer. `error` is why the model cannot be asked, `crash` why the probe could not look.
+
+    Where it was asked for tokens: `ids` of each row, `pieces` their texts, `special` those that
+    are, `begin` the one that begins a text, `library` what has read them.
+    """
 
     rows: tuple[SeenRow, ...] = ()
     vocabulary: int = 0
@@ -44,6 +57,11 @@ class Probed(Value, frozen=True):
     end: str = ""
     error: str = ""
     crash: str = ""
+    ids: tuple[SeenIds, ...] = ()
+    pieces: Mapping[int, str] = {}
+    special: tuple[int, ...] = ()
+    begin: int | None = None
+    library: str = ""
 
 
 class Limits(Value, frozen=True):
@@ -60,10 +78,15 @@ class Limits(Value, frozen=True):
 
 
 def probe(
-    model: str, revision: str, rows: Sequence[TrainingRow], located: Located | None
+    model: str,
+    revision: str,
+    rows: Sequence[TrainingRow],
+    located: Located | None,
+    *,
+    tokens: bool = False,
 ) -> Probed | None:
     """Ask the model's own tokenizer, in the stage's environment where it is built; None where
-    transformers is in neither."""
+    transformers is in neither. `tokens`: for every token, too."""
     if located is None and not find_spec("transformers"):
         return None
     prefer_cache_when_unreachable()
@@ -71,6 +94,7 @@ def probe(
     folder = Path(model)
     shown = [{"messages": row.messages, "completion": row.completion} for row in rows]
     asked: dict[str, object] = {"revision": revision, "is_folder": folder.is_dir(), "rows": shown}
+    asked["tokens"] = tokens
     asked["model"] = str(folder.absolute()) if folder.is_dir() else model
     try:
         done = subprocess.run(

@@ -54,7 +54,8 @@ LAYERS: tuple[set[str], ...] = (
     {"mixing"},
     {"launching", "tokens"},
     {"pipeline", "curves", "show"},
-    {"train", "testing", "preflight", "plan_words", "data_words"},
+    {"train", "testing", "preflight", "plan_words", "data_words"}
+    | {"token_views", "parity", "parity_words"},
     {"cli"},
     {"__main__"},
 )

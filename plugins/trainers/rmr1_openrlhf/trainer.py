@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from rmr1_core import Check, Job, Option, Step, Trainer, TrainingTask
 from rmr1_core.errors import BadOption, UsageError
@@ -25,6 +25,7 @@ KEPT = 2
 class OpenRlhfSft(Trainer, frozen=True, kw_only=True):
     """Distillation with OpenRLHF and DeepSpeed, from one CPU to several nodes of GPUs."""
 
+    environment: ClassVar[str] = "openrlhf"
     learning_rate: Annotated[float, Option(description="highest learning rate", gt=0)] = 5e-6
     batch_size: Annotated[int, Option(description="rows per optimizer step", ge=1)] = 128
     micro_batch_size: Annotated[
@@ -101,7 +102,7 @@ class OpenRlhfSft(Trainer, frozen=True, kw_only=True):
             ),
             files={},
             env=self._env(),
-            environment="openrlhf",
+            environment=self.environment,
             events=str(output / places.EVENTS),
             log=str(output / places.LOG),
             checkpoint=str(output / places.CHECKPOINT),

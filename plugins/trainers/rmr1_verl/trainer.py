@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -32,6 +32,7 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
     """Reinforcement learning with verifiable rewards (RM-R1, section 3.3), by veRL with vLLM's
     rollouts. Everything that has no option here is set through `extra`, in veRL's own words."""
 
+    environment: ClassVar[str] = "verl"
     learning_rate: Annotated[float, Option(description="learning rate", gt=0)] = 1e-6
     rollout_batch_size: Annotated[int, Option(description="prompts per step", ge=1)] = 1024
     mini_batch_size: Annotated[int, Option(description="prompts per update", ge=1)] = 128
@@ -120,7 +121,7 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
                 "PYTHONUNBUFFERED": "1",
                 **({} if self.gpus_per_node else {"RAY_OVERRIDE_RESOURCES": CPU_SLOTS}),
             },
-            environment="verl",
+            environment=self.environment,
             events=str(output / EVENTS),
             log=str(output / LOG),
             checkpoint=str(output / CHECKPOINT),
