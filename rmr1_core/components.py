@@ -124,6 +124,12 @@ class Engine(Component, frozen=True, kw_only=True):
         """
         return None
 
+    def cost(
+        self, backbone: Backbone, prompt_tokens: float, completion_tokens: float
+    ) -> float | None:
+        """What so many tokens cost, in US dollars; None where the price is not known."""
+        return None
+
     @abc.abstractmethod
     def open(self, backbone: Backbone) -> AbstractContextManager[EngineSession]:
         """Load the backbone once, for all that a command asks.

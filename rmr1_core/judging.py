@@ -45,13 +45,20 @@ class _Made(Value, frozen=True, tag_field="kind", tag="judgment"):
 class Judging:
     """Makes the judgments of one evaluation, and keeps them in its journal.
 
-    Without a journal it can only say what there is to ask.
+    Without a journal it can only say what there is to ask. `messages` replaces what the strategy
+    asks; the answer is read as ever.
     """
 
     def __init__(
-        self, strategy: PromptStrategy, protocol: EvalProtocol, journal: Path | None
+        self,
+        strategy: PromptStrategy,
+        protocol: EvalProtocol,
+        journal: Path | None,
+        *,
+        messages: Callable[[Slot], tuple[Message, ...]] | None = None,
     ) -> None:
         self._strategy, self._protocol, self._journal = strategy, protocol, journal
+        self._messages = messages or self._rendered
         self._waiting: dict[str, list[Slot]] = {}
 
     def pending(self, wanted: Iterable[Slot], max_new_tokens: int) -> LazyRequests:
@@ -118,7 +125,6 @@ class Judging:
 
     def _request(self, slot: Slot, max_new_tokens: int) -> Request:
         greedy = self._protocol.temperature == 0
-        messages = render(self._strategy, slot.pair, slot.chosen_first)
         sampling = Sampling(
             max_new_tokens=max_new_tokens,
             temperature=self._protocol.temperature,
@@ -126,7 +132,10 @@ class Judging:
             seed=0 if greedy else draw(self._protocol.seed, slot.key) % 2**31,
             stop=self._strategy.stop,
         )
-        return Request(id=slot.key, messages=messages, sampling=sampling)
+        return Request(id=slot.key, messages=self._messages(slot), sampling=sampling)
+
+    def _rendered(self, slot: Slot) -> tuple[Message, ...]:
+        return render(self._strategy, slot.pair, slot.chosen_first)
 
     def _slots_of(self, answer: Answer) -> list[Slot]:
         if answer.id not in self._waiting:

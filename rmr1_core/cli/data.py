@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rmr1_core.cli import Commands, mix
+from rmr1_core.cli import Commands, distill, mix
 from rmr1_core.cli.options import (
     ComponentName,
     bad_rows,
@@ -141,7 +141,7 @@ def check(skip_bad: bool, as_json: bool, **asked: Any) -> int:
     return int(wrong)
 
 
-for _command in (mix.mix, mix.push):
+for _command in (mix.mix, distill.distill, mix.push):
     data.add_command(_command)
 
 

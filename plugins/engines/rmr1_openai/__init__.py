@@ -156,6 +156,17 @@ class OpenAIEngine(Engine, frozen=True, kw_only=True):
 
         price_of(self.prices, model, needed=self.max_cost > 0)
 
+    def cost(
+        self, backbone: Backbone, prompt_tokens: float, completion_tokens: float
+    ) -> float | None:
+        """What so many tokens cost, of which a cache holds none; None without --prices."""
+        from rmr1_openai.pricing import price_of
+
+        price = price_of(self.prices, self.model or backbone.model, needed=self.max_cost > 0)
+        if price is None:
+            return None
+        return (prompt_tokens * price.input + completion_tokens * price.output) / 1_000_000
+
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[EngineSession]:
         """Get ready to ask; nothing is sent yet.
