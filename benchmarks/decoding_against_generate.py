@@ -1,11 +1,12 @@
 """The transformers engine against a plain `generate` loop: same judge, same requests, same texts.
 
     python benchmarks/decoding_against_generate.py [--pairs 600] [--rounds 5] [--folder DIR]
+    python benchmarks/decoding_against_generate.py --judge RUN/stages/grpo/checkpoint
 
 The loop is what one writes without an engine: the requests in order, 64 at a time, rendered,
 padded on the left, `model.generate`, decoded. The engine has its default options. Both render and
-decode; loading is in neither. The judges are the embedded run's after a short distillation, whose
-answers are all of about one length, and after hardly any, whose answers vary.
+decode; loading is in neither. The judges are the embedded run's after a short distillation, and
+after hardly any; `--judge` measures another one instead, such as the judge of a whole `rmr1 run`.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Case(NamedTuple):
 CASES = (
     Case("trained judge, greedy", "trained", at_least=3.0),
     Case("trained judge, greedy, stop at `</answer>`", "trained", stop=("</answer>",)),
+    Case("trained judge, temperature 1", "trained", temperature=1.0),
     Case("hardly trained judge, greedy", "raw"),
     Case("hardly trained judge, temperature 1", "raw", temperature=1.0),
 )
@@ -130,13 +132,16 @@ def asked(requests: Sequence[Request], case: Case) -> list[Request]:
 
 
 @contextmanager
-def judges(folder: Path | None, raw_steps: int, steps: int) -> Iterator[dict[str, Path]]:
-    """The folders of both judges."""
+def judges(options: Any) -> Iterator[dict[str, Path]]:
+    """The folder of each judge."""
+    if options.judge:
+        yield {"trained": options.judge}
+        return
     with tempfile.TemporaryDirectory() as scratch:
-        root = (folder or Path(scratch)).absolute()
+        root = (options.folder or Path(scratch)).absolute()
         yield {
-            "trained": trained_judge(root / "trained", steps=steps).model,
-            "raw": trained_judge(root / "raw", steps=raw_steps).model,
+            "trained": trained_judge(root / "trained", steps=options.steps).model,
+            "raw": trained_judge(root / "raw", steps=options.raw_steps).model,
         }
 
 
@@ -179,6 +184,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=800, help="of the judge's distillation")
     parser.add_argument("--raw-steps", type=int, default=60, help="of the hardly trained judge's")
     parser.add_argument("--folder", type=Path, help="where the judges are kept between runs")
+    parser.add_argument("--judge", type=Path, help="measure this trained judge instead of both")
     parser.add_argument("--at-least", type=float, default=3.0, help="of the case that claims it")
     parser.add_argument("--only", help="cases whose title contains this")
     options = parser.parse_args()
@@ -187,11 +193,11 @@ def main() -> int:
     logging.disable_progress_bar()
     print(machine("torch", "transformers"))
     requests = toy_requests(options.pairs)
-    with judges(options.folder, options.raw_steps, options.steps) as folders:
+    with judges(options) as folders:
         good = [
             contest(case, folders[case.judge], asked(requests, case), options)
             for case in CASES
-            if not options.only or options.only in case.title
+            if case.judge in folders and (options.only or "") in case.title
         ]
     return int(not all(good))
 
