@@ -97,8 +97,9 @@ def test_loss_is_on_the_answer_alone_and_tokens_are_those_of_evaluation(
         answer = tokenizer.decode(ids[len(asked) :])
         assert answer == example.answer[0]["content"] + tokenizer.eos_token
         assert "assistant" not in answer
-    seen = probe(str(model), "main", request.getfixturevalue("rows"), None)
+    seen = probe(str(model), "main", request.getfixturevalue("rows"), None, tokens=True)
     assert seen is not None
+    assert [list(each.sft) for each in seen.ids] == [ids for ids, _ in found]  # as doctor shows
     shown = [(row.prompt_tokens, row.trained_tokens) for row in seen.rows]
     assert shown == [(len(ids) - len(loss), len(loss)) for ids, loss in found]  # as --check says
 

@@ -1,5 +1,6 @@
-"""Run in veRL's environment, without Ray: its dataset reads our parquet, and its reward manager
-calls our function. Prints what both made of it."""
+"""Run in veRL's environment, without Ray: its dataset reads our parquet, its agent loop's builder
+makes tokens of the prompts, and its reward manager calls our function. Prints what they made of it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ def main() -> None:
     sys.modules["rmr1_verl"] = package
     from transformers import AutoTokenizer
     from verl.utils.dataset.rl_dataset import RLHFDataset
+    from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
     from rmr1_verl.inside import check, machine
 
@@ -27,7 +29,10 @@ def main() -> None:
     answers = ["<answer>[[A]]</answer>", "no verdict", "<answer>[[B]]</answer>" * 40]
     told = asyncio.run(rewards(config, tokenizer, data[0], answers))
     first = {name: data[0][name] for name in ("data_source", "reward_model", "extra_info")}
-    print(json.dumps({"rows": len(data), "first": first, "rewards": told}))
+    builder = create_continuous_token_builder(tokenizer, hf_model_type="qwen2")
+    prompts = [builder.build_initial_tokens(list(row["raw_prompt"])) for row in data]
+    found = {"rows": len(data), "first": first, "prompts": prompts, "rewards": told}
+    print(json.dumps(found))
 
 
 async def rewards(config: Any, tokenizer: Any, row: Any, answers: list[str]) -> list[Any]:

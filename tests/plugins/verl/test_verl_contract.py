@@ -15,6 +15,7 @@ import pytest
 import rmr1_verl
 from rmr1_core import Message, Ref, TrainingRow, TrainingTask, jobs
 from rmr1_core.lookup import resolve
+from rmr1_core.tokens import probe
 from rmr1_verl import checks
 from rmr1_verl.trainer import VerlGrpo
 
@@ -148,6 +149,9 @@ def test_verls_dataset_reads_our_rows_and_its_reward_manager_our_reward(
         "reward_model": {"style": "rule", "ground_truth": "A"},
         "extra_info": {"index": 0, "id": "row-0", "order": "given"},
     }
+    seen = probe(task.model, "main", rows, None, tokens=True)
+    assert seen is not None
+    assert [list(each.rl) for each in seen.ids] == told["prompts"]  # as doctor shows
     right, lost, cut = told["rewards"]
     assert right["reward_score"] == 1.0
     assert right["reward_extra_info"]["acc"] == 1
