@@ -40,7 +40,7 @@ def results(work: Work) -> DistillReport:
             if trace.rejection is not None:
                 rejected.append(_rejected(one.name, trace, trace.rejection))
             elif id_ not in kept:
-                kept[id_] = _example(work.rows[id_], one, trace)
+                kept[id_] = _example(work.rows[id_], one, trace, work.begun.request.dataset.name)
         asked = len(work.rows) if one is work.judging else len(work.flawed())
         reports.append(_pass_report(one, traces, asked))
     place = {id_: number for number, id_ in enumerate(work.rows)}
@@ -66,8 +66,9 @@ def results(work: Work) -> DistillReport:
     return report
 
 
-def _example(row: Example, one: Pass, trace: Trace) -> Example:
-    tags = {**row.pair.tags, "pass": one.name, "teacher": one.judge.backbone.name}
+def _example(row: Example, one: Pass, trace: Trace, source: str) -> Example:
+    made = {"pass": one.name, "teacher": one.judge.backbone.name}
+    tags = {examples_file.SOURCE: source, **row.pair.tags, **made}
     pair = msgspec.structs.replace(row.pair, tags=tags)
     return msgspec.structs.replace(row, pair=pair, trace=trace.text)
 

@@ -121,6 +121,8 @@ def test_two_passes_keep_what_is_right_and_say_why_the_rest_is_not(
         deep = oracle.deep(problem, example.chosen_first)
         assert example.trace == (deep if number % 5 else oracle.shallow(example.chosen_first))
         assert example.pair.tags["pass"] == ("correcting" if number % 5 else "judging")
+        assert example.pair.tags["teacher"] == ("large" if number % 5 else "small")
+        assert example.pair.tags["source"] == "toy"
     rejected = [json.loads(line) for line in (out / "rejected.jsonl").read_text().splitlines()]
     assert Counter((r["by"], r["reason"]) for r in rejected) == {
         **{("judging", reason): count for reason, count in JUDGED.items()},
