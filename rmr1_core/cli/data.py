@@ -32,10 +32,12 @@ F = TypeVar("F", bound=Callable[..., Any])
     "  rmr1 data preview toy                     look at the first rows\n"
     "  rmr1 data check toy                       is anything wrong with them?\n"
     "  rmr1 data mix mine.toml -o ./mine         mix, without repeats and benchmarks\n"
+    "  rmr1 data distill mixed:./mine -o ./traces --backbone NAME\n"
+    "                                            reasoning to imitate, from a stronger model\n"
     "  rmr1 data push ./mine ORG/NAME            give it away",
 )
 def data() -> None:
-    """Look at training data, mix it, and give it away.
+    """Look at training data, mix it, make traces for it, and give it away.
 
     A SOURCE is a name from rmr1 list datasets, with NAME:PATH for those that take one.
     """

@@ -41,11 +41,11 @@ def test_without_an_engine_of_its_own_the_corrector_runs_as_the_judge_does(
     cli: Cli, tmp_path: Path
 ) -> None:
     log = ("--log", str(tmp_path / "log"))
-    done = cli("data", "distill", "rows", "-o", "out", *JUDGE, *log, "--corrector-backbone",
-               "nobody", "--corrector-fail", "bad 1", "--json")  # fmt: skip
+    asked = ("rows", "-o", "out", *JUDGE, *log, "--corrector-backbone", "nobody")
+    ended = cli("data", "distill", *asked, "--corrector-crash-after", "1")
+    assert (ended.code, ended.err.splitlines()[-1]) == (1, "error: the script says: crash")
     lines = (tmp_path / "log").read_text().splitlines()
-    assert lines.count("open") == 2
-    assert done.code in (0, 1)
+    assert [line == "open" for line in lines] == [True, *[False] * 4, True, False]
 
 
 def test_help_shows_the_options_of_both_engines(cli: Cli) -> None:
