@@ -21,10 +21,13 @@ from rmr1_core.preflight import model_check
 from rmr1_core.token_views import Token, View, Way, difference
 from rmr1_core.tokens import Limits, Probed, probe, token_checks
 from rmr1_core.values import Check, Example, Located, Message, Pair, TrainingRow, Value
+from rmr1_core.weights import checked_folder
 
 WAYS: Mapping[Way, str] = {"SFT": "sft", "RL": "rl"}
 """The ways of training, by the objective of their trainers."""
 HERE = "this Python"
+_CONFIGURATION = ("config.json",)
+"""What a folder has to hold beside its tokenizer: weights do not tokenize."""
 _PAIR = Pair(
     id="example",
     subset="",
@@ -90,6 +93,7 @@ def look(
     with TemporaryDirectory(prefix="rmr1-") as folder:
         corpus = ["\n".join([*(m.content for m in row.messages), row.completion])]
         prepared = backbone.prepare(Path(folder) / "model", seed=0, corpus=lambda: corpus)
+        checked_folder(prepared.model, _CONFIGURATION)
         model = model_check(prepared.model, prepared.revision)
         if model.ok is False:
             raise UsageError(model.detail)

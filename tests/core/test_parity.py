@@ -12,6 +12,7 @@ from families import FAMILIES, PROMPTS, THINKING, deepseek_like
 from rich.console import Console
 
 from rmr1_core import Backbone, Check, Ref, TrainingRow
+from rmr1_core.errors import BadInput
 from rmr1_core.lookup import resolve
 from rmr1_core.parity import EXAMPLES, Parity, look
 from rmr1_core.parity_words import diff_lines, print_parity, special_words
@@ -247,6 +248,18 @@ def test_an_engine_that_is_elsewhere_is_refused_in_a_sentence() -> None:
     with pytest.raises(Exception, match="cannot be seen from here; choose one that runs weights"):
         look(Backbone(name="x", model="x"), resolve("prompt", "compact"), engine,
              example_row("tiny"), tell=str)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"), [([], "no config.json"), (["config.json"], "no tok")]
+)
+def test_a_folder_that_lacks_something_is_a_sentence(
+    tmp_path: Path, files: list[str], problem: str
+) -> None:
+    for file in files:
+        (tmp_path / file).write_text("{}")
+    with pytest.raises(BadInput, match=problem):
+        looked(tmp_path, example_row("tiny"))
 
 
 def test_a_model_that_is_not_cached_is_a_sentence_with_the_next_command() -> None:
