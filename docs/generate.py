@@ -117,7 +117,7 @@ def components() -> Iterator[str]:
         for offer in offers:
             component = offer.component
             about = getattr(component, "summary", "")
-            if isinstance(component, Recipe | Mixture):  # whose description goes on after a sentence
+            if isinstance(component, Recipe | Mixture):  # their descriptions go on
                 about = component.description.partition(". ")[0].rstrip(".")
             yield f"| `{component.name}` | {_cell(about)} | {offer.plugin} |"
         if kind in KINDS:
