@@ -13,6 +13,7 @@ What it starts ends with the process that started it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import warnings
@@ -27,17 +28,22 @@ VERBS = ("check", "data", "train", "rank", "result", "lengths", "operators")
 def main() -> None:
     """Do what the command line says."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.cuda")
-    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(_compiled_folder()))
+    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(compiled_folder(Path(sys.prefix))))
     _stand_in_for_the_package()
     verb, *words = sys.argv[1:]
     assert verb in VERBS, f"{verb} is none of {', '.join(VERBS)}"
     sys.exit(import_module(f"{PACKAGE}.inside.{verb}").run(*words))
 
 
-def _compiled_folder() -> Path:
-    """Where operators that were compiled for this environment are kept, in the user's cache."""
+def compiled_folder(prefix: Path) -> Path:
+    """Where the operators are kept, in the user's cache, that were compiled for the environment in
+    this folder, and not for one elsewhere or before: those would be compiled anew in the middle of
+    a training, by PyTorch, which compares the headers' paths and times."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "rmr1" / "torch_extensions" / Path(sys.prefix).name
+    built = prefix / "pyvenv.cfg"
+    when = built.stat().st_mtime_ns if built.exists() else 0
+    key = hashlib.sha256(f"{prefix} {when}".encode()).hexdigest()[:12]
+    return Path(cache) / "rmr1" / "torch_extensions" / f"{prefix.name}-{key}"
 
 
 def _stand_in_for_the_package() -> None:
