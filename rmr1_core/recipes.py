@@ -149,7 +149,8 @@ def variant(recipe: Recipe, name: str) -> Recipe:
 
 def with_settings(recipe: V, settings: Iterable[str]) -> V:
     """The recipe, or mixture, with `path.to.field=value` settings; what is in a list, such as
-    stages, goes by name or by position.
+    stages, goes by name or by position. Another component's name leaves none of the options of the
+    one before.
 
     Raises:
         UsageError: the path does not exist or the value does not fit.
@@ -206,9 +207,16 @@ def _set(values: Any, path: list[str], value: Any, setting: str) -> None:
     if isinstance(values, list):
         values[_index(values, last, setting)] = value
     elif isinstance(values, dict):
+        if last == "name" and "options" in values and _component(value) != _component(values[last]):
+            values["options"] = {}  # which are another component's
         values[last] = value
     else:
         _step(values, last, setting)
+
+
+def _component(name: Any) -> str:
+    """Whose options they are: the name without the argument behind it."""
+    return str(name).partition(":")[0]
 
 
 def _step(values: Any, step: str, setting: str) -> Any:

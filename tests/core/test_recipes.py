@@ -116,6 +116,14 @@ def test_a_recipe_is_chosen_by_what_it_is_for(backbone: str, trainer: str) -> No
     assert recipes.choose(None, Wanted(backbone=backbone, trainer=trainer)).name == "sample"
 
 
+def test_another_component_does_not_get_the_options_of_the_one_before() -> None:
+    other = recipes.with_settings(
+        RECIPE, ["engine.name=replay:runs/x", "engine.options.log=c", "stages.sft.trainer.name=echo"]
+    )
+    assert other.engine == Ref(name="replay:runs/x", options={"log": "c"})
+    assert other.stages[0].trainer == RECIPE.stages[0].trainer
+
+
 @pytest.mark.usefixtures("sample")
 def test_nothing_that_fits_is_a_sentence() -> None:
     with pytest.raises(UsageError, match="no recipe is for echo and toy; see: rmr1 list recipes"):
