@@ -1,4 +1,4 @@
-"""`rmr1 data`: look at sources of training data, mix them, and give the mix away."""
+"""`rmr1 data`: look at sources of training data, mix them, make traces, give the mix away."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ F = TypeVar("F", bound=Callable[..., Any])
     "  rmr1 data push ./mine ORG/NAME            give it away",
 )
 def data() -> None:
-    """Look at training data, mix it, make traces for it, and give it away.
+    """Look at training data, mix it, and make traces for it.
 
     A SOURCE is a name from rmr1 list datasets, with NAME:PATH for those that take one.
     """
