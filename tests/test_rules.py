@@ -89,8 +89,9 @@ HEAVY = {
         "hypothesis",
     ),
 }
-SHARED_WORKERS = {"rmr1_local": {"rmr1_transformers"}}
-"""The one declared exception: the embedded trainers decode with the engine's decoder."""
+SHARED_WORKERS = {"rmr1_local": {"rmr1_transformers"}, "rmr1_batches": {"rmr1_openai"}}
+"""The declared exceptions: the embedded trainers decode with the engine's decoder, and batches of
+chat completions are made, read and paid as single ones are."""
 MOST_LINES = 260
 LONG = {"rmr1_core/values.py", "rmr1_core/components.py"}
 """All values and all kinds of the contract, which read best together."""

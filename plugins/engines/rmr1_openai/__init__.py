@@ -6,25 +6,15 @@ imported until the engine is opened.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from rmr1_core import PATH, Backbone, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import UsageError
+from rmr1_openai.checks import check_extra, check_url, check_variable
 
 OPENAI = "https://api.openai.com/v1"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OURS = {
-    "messages": "the benchmark and the prompt say it",
-    "model": "say it with --model",
-    "max_tokens": "say it with --max-new-tokens",
-    "max_completion_tokens": "say it with --max-new-tokens",
-    "n": "say it with -n",
-    "stream": "answers are read whole",
-}
 
 
 class OpenAIEngine(Engine, frozen=True, kw_only=True):
@@ -124,17 +114,9 @@ class OpenAIEngine(Engine, frozen=True, kw_only=True):
                 fields replace what the engine decides.
         """
         for url in self.base_url:
-            _check_url(url)
-        if not _VARIABLE.fullmatch(self.api_key_env):  # it may be the key: it is not repeated
-            raise UsageError(
-                "engine 'openai': --api-key-env takes the name of an environment variable, not a "
-                "key; type: export MY_KEY=… and then --api-key-env MY_KEY"
-            )
-        for name, instead in _OURS.items():
-            if name in self.extra_body:
-                raise UsageError(
-                    f"engine 'openai': extra_body may not set {name!r}; leave it out: {instead}"
-                )
+            check_url("openai", url)
+        check_variable("openai", self.api_key_env)
+        check_extra("openai", self.extra_body)
 
     def own_backbone(self) -> Backbone:
         """The model that is served.
@@ -177,37 +159,6 @@ class OpenAIEngine(Engine, frozen=True, kw_only=True):
         from rmr1_openai.session import OpenAISession
 
         yield OpenAISession(self, self.model or backbone.model)
-
-
-def _check_url(url: str) -> None:
-    """Raise UsageError for what is no base URL, without repeating what may be secret."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-        (host or "").encode("idna")
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.username is not None or parts.password is not None:
-        raise UsageError(
-            f"engine 'openai': the base URL of {host} holds a user or a password, which would be "
-            "recorded; leave it out, and put the key into an environment variable (--api-key-env)"
-        )
-    if host and ("?" in url or "#" in url):
-        raise UsageError(
-            f"engine 'openai': the base URL of {host} has a query, which may hold a key; give it "
-            "without what follows the '?' or '#'"
-        )
-    odd = any(letter.isspace() or not letter.isprintable() or letter == "\\" for letter in url)
-    if parts.scheme not in ("http", "https") or not host or odd:
-        raise UsageError(
-            "engine 'openai': a base URL is like http://localhost:8000/v1; it begins with http:// "
-            "or https:// and a host"
-        )
-    if parts.path.rstrip("/").endswith("/completions"):
-        raise UsageError(
-            f"engine 'openai': base URL {url!r} is that of one method; give the part before "
-            "/chat/completions"
-        )
 
 
 @hookimpl

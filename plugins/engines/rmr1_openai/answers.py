@@ -81,8 +81,7 @@ def completion_of(content: bytes, asked: Asked) -> Completion:
         stopped_by = None  # it may have been cut off, whatever it says; or nothing was left out
     text, finish = with_stop(text, finish, stopped_by, asked.stop)
     thought = _text(choice.message.reasoning_content) or _text(choice.message.reasoning)
-    if thought:
-        text = f"<think>\n{thought.strip()}\n</think>\n\n{text}" if text else f"<think>\n{thought}"
+    text = with_thought(text, thought)
     return Completion(
         text=text.encode("utf-8", "replace").decode(),  # half a surrogate pair is no text
         finish_reason=finish,
@@ -114,6 +113,13 @@ def with_stop(
             if _is_inside(text, stop):
                 return text + stop, finish
     return text, finish
+
+
+def with_thought(text: str, thought: str) -> str:
+    """The text with the thought in front of it, which is left open where no answer follows."""
+    if not thought:
+        return text
+    return f"<think>\n{thought.strip()}\n</think>\n\n{text}" if text else f"<think>\n{thought}"
 
 
 def _is_inside(text: str, closing: str) -> bool:

@@ -5,15 +5,27 @@ A greedy request has no seed and no top_p, which servers need not hear of and so
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from rmr1_core import Request
-from rmr1_openai import OpenAIEngine
 
 
-def body_of(engine: OpenAIEngine, model: str, request: Request, limit: int, field: str) -> bytes:
+class Wishes(Protocol):
+    """What an engine's options say of bodies."""
+
+    @property
+    def omit(self) -> Sequence[str]:
+        """The fields that are left out."""
+
+    @property
+    def extra_body(self) -> Mapping[str, Any]:
+        """What is added as it is."""
+
+
+def body_of(engine: Wishes, model: str, request: Request, limit: int, field: str) -> bytes:
     """The JSON of a chat completion's request, with the limit of its answer in that field."""
     sampling, omit = request.sampling, engine.omit
     fields: dict[str, Any] = {"model": model, "messages": request.messages, field: limit}

@@ -91,14 +91,19 @@ class Problem(NamedTuple):
     @classmethod
     def of(cls, error: Any, secret: Secret) -> Problem:
         """From the client's `APIStatusError`."""
-        body = error.body if isinstance(error.body, Mapping) else {}
+        return cls.said(error.status_code, error.response.headers, error.body, secret)
+
+    @classmethod
+    def said(cls, status: int, headers: Mapping[str, str], body: Any, secret: Secret) -> Problem:
+        """From the parts of a response, its body decoded."""
+        body = body if isinstance(body, Mapping) else {}
         inner = body.get("error", body)
         inner = inner if isinstance(inner, Mapping) else {"message": inner}
         said = inner.get("message") or inner.get("detail") or body.get("detail") or ""
-        message = secret.sentence(str(said), LONGEST_MESSAGE) or _phrase(error.status_code)
+        message = secret.sentence(str(said), LONGEST_MESSAGE) or _phrase(status)
         return cls(
-            error.status_code,
-            error.response.headers,
+            status,
+            headers,
             message.rstrip("."),
             " ".join(str(inner.get(name) or "") for name in ("code", "type")),
             str(inner.get("param") or ""),

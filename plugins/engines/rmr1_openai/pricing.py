@@ -30,6 +30,11 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Dollars
     cached_input: Dollars | None = None
 
+    def at(self, share: float) -> Price:
+        """The price at this share of it."""
+        cached = None if self.cached_input is None else self.cached_input * share
+        return Price(self.input * share, self.output * share, cached)
+
     def of(self, completion: Completion) -> float:
         """What an answer cost, in US dollars."""
         cached = min(completion.cached_tokens, completion.prompt_tokens)
