@@ -169,7 +169,7 @@ def test_resources_that_ray_never_gets_end_the_run_in_time(
     managed_environment("verl")
     greedy = settings(
         *QUICK,
-        "stages.grpo.trainer.options.nodes=2",
+        "stages.grpo.trainer.options.gpus_per_node=2",  # where the CPU counts as one
         "stages.grpo.trainer.options.start_minutes=2",
     )
     done = subprocess.run(
