@@ -118,7 +118,8 @@ def test_a_recipe_is_chosen_by_what_it_is_for(backbone: str, trainer: str) -> No
 
 def test_another_component_does_not_get_the_options_of_the_one_before() -> None:
     other = recipes.with_settings(
-        RECIPE, ["engine.name=replay:runs/x", "engine.options.log=c", "stages.sft.trainer.name=echo"]
+        RECIPE,
+        ["engine.name=replay:runs/x", "engine.options.log=c", "stages.sft.trainer.name=echo"],
     )
     assert other.engine == Ref(name="replay:runs/x", options={"log": "c"})
     assert other.stages[0].trainer == RECIPE.stages[0].trainer
