@@ -16,6 +16,7 @@ import msgspec
 
 from rmr1_batches import BatchEngine
 from rmr1_batches.calls import Gone
+from rmr1_batches.interrupts import interrupts_later
 from rmr1_batches.memory import Memory, Sent
 from rmr1_batches.provider import Progress, Provider, custom_id_of
 from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed
@@ -122,9 +123,10 @@ class BatchSession(EngineSession):
         if not asked.lines:
             return
         self._memory.make_sure(asked.lines)
-        batch = self._provider.submit(list(asked.lines.values()))
-        sent = self._memory.keep(batch, asked.lines)
-        asked.under_way[batch] = (sent, Progress(0))
+        with interrupts_later("a batch is being sent; once it is written down, this ends"):
+            batch = self._provider.submit(list(asked.lines.values()))
+            sent = self._memory.keep(batch, asked.lines)
+            asked.under_way[batch] = (sent, Progress(0))
         self._counts["sent"] += 1
         self._tell(f"batch {batch}: {len(asked.lines)} requests sent", at_once=True)
         asked.lines, asked.size = {}, 0

@@ -59,6 +59,7 @@ class Provider:
         self.seen: Counter[str] = Counter()
         self.break_: Callable[[str, int], Broken | None] = lambda kind, number: None
         self.on_poll: Callable[[], None] = lambda: None
+        self.on_create: Callable[[], None] = lambda: None
         self._ids = itertools.count()
         self._lock = threading.Lock()
         outer = self
@@ -112,6 +113,8 @@ class Provider:
                 reply = self._reply(kind, parts, content, handler.headers["content-type"] or "")
         if kind == "poll":
             self.on_poll()
+        if kind == "create":
+            self.on_create()
         if broken is not None and not broken.status:
             handler.connection.shutdown(2)
             handler.close_connection = True

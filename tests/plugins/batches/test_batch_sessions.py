@@ -117,6 +117,19 @@ def test_after_an_interrupt_the_batch_is_left_and_joined(
     assert len(provider.batches) == 1
 
 
+def test_an_interrupt_while_a_batch_is_made_loses_nothing(
+    provide: Provide, api: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider = provide()
+    provider.on_create = _thread.interrupt_main
+    with pytest.raises(KeyboardInterrupt):
+        ask(api, provider.url, REQUESTS)
+    assert "a batch is being sent" in capsys.readouterr().err
+    provider.on_create = lambda: None
+    assert len(texts(ask(api, provider.url, REQUESTS))) == 5
+    assert len(provider.batches) == 1
+
+
 def test_some_of_the_requests_are_found_in_the_batch_they_went_in(
     provide: Provide, api: str
 ) -> None:
