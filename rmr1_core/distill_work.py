@@ -1,9 +1,11 @@
 """The folder of a distillation that is under way: its rows, its passes, what they have so far.
 
-<folder>/work/request.json   what was asked, written when the rows are stored
-              rows.jsonl.gz  the source's rows, as they were when the distillation began
-              prompt.json    what is asked of the first row
-              judging.jsonl, correcting.jsonl   every answer as it came, per pass
+In its folder `work` are:
+
+request.json                      what was asked, written when the rows are stored
+rows.jsonl.gz                     the source's rows, as they were when the distillation began
+prompt.json                       what is asked of the first row
+judging.jsonl, correcting.jsonl   every answer as it came, per pass
 """
 
 from __future__ import annotations
