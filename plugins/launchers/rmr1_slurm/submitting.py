@@ -11,9 +11,10 @@ import shutil
 import sys
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -96,16 +97,18 @@ def _submit(launcher: SlurmLauncher, job: Job, *wait: str) -> Submission:
     submission = Submission(name=f"{job_name(job)}-{uuid.uuid4().hex[:8]}", since=since)
     _keep(job, submission)
     argv = ["sbatch", "--parsable", f"--job-name={submission.name}", *wait, str(script(job))]
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(_number, job, submission, argv)
-        try:
-            submission = msgspec.structs.replace(submission, job=answer.result())
-            _keep(job, submission)
-        except UsageError:
-            raise
-        except BaseException:
+    answer: Future[str] = Future()
+    asking = Thread(target=_answer, args=(answer, job, submission, argv))
+    try:
+        asking.start()
+        submission = msgspec.structs.replace(submission, job=answer.result())
+        _keep(job, submission)
+    except UsageError:
+        raise
+    except BaseException:
+        if not answer.cancel():  # else sbatch has not been started, and will not be
             _leave_at_once(launcher, job, submission, answer)
-            raise
+        raise
     say(job, f"Slurm job {submission.job} submitted")
     return submission
 
@@ -117,6 +120,15 @@ def _leave_at_once(
     with suppress(Rmr1Error):
         _keep(job, submission)
     leave(launcher, job, submission)
+
+
+def _answer(answer: Future[str], job: Job, submission: Submission, argv: Sequence[str]) -> None:
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(_number(job, submission, argv))
+    except BaseException as error:  # which is told to who waits for it
+        answer.set_exception(error)
 
 
 def _number(job: Job, submission: Submission, argv: Sequence[str]) -> str:
