@@ -9,6 +9,12 @@ import click
 import msgspec
 
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
+from rmr1_core.cli.judge_options import (
+    backbone_option,
+    engine_option,
+    max_new_tokens_option,
+    top_p_option,
+)
 from rmr1_core.cli.options import (
     ComponentName,
     RunName,
@@ -38,10 +44,8 @@ from rmr1_core.values import EvalProtocol, Order, Ref
     "  rmr1 bench --resume last",
 )
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))
-@click.option(
-    "--backbone", type=ComponentName("backbone"), help="Who judges: a name, a folder or a hub id."
-)
-@click.option("--engine", type=ComponentName("engine"), help="How the weights run.")
+@backbone_option
+@engine_option
 @click.option(
     "--prompt",
     type=ComponentName("prompt"),
@@ -73,18 +77,8 @@ from rmr1_core.values import EvalProtocol, Order, Ref
     type=click.FloatRange(min=0),
     help="0 is greedy. [default: 0, or 1 when -n is more than 1]",
 )
-@click.option(
-    "--top-p",
-    type=click.FloatRange(min=0, min_open=True, max=1),
-    default=1.0,
-    show_default=True,
-    help="Sample only from the likeliest tokens that make up this share.",
-)
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(min=1),
-    help="Limit of an answer. [default: the backbone's]",
-)
+@top_p_option
+@max_new_tokens_option
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Seed of drawn orders and of samples."
 )

@@ -10,6 +10,12 @@ import click
 import msgspec
 
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
+from rmr1_core.cli.judge_options import (
+    backbone_option,
+    engine_option,
+    max_new_tokens_option,
+    top_p_option,
+)
 from rmr1_core.cli.options import (
     ComponentName,
     bad_rows,
@@ -60,10 +66,8 @@ class _Interrupted(Rmr1Error):
     help="Set an option of the source; see: rmr1 show datasets/NAME.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Take no more than the first rows.")
-@click.option(
-    "--backbone", type=ComponentName("backbone"), help="Who judges: a name, a folder or a hub id."
-)
-@click.option("--engine", type=ComponentName("engine"), help="How the weights run.")
+@backbone_option
+@engine_option
 @click.option(
     "--prompt",
     type=ComponentName("prompt"),
@@ -84,18 +88,8 @@ class _Interrupted(Rmr1Error):
     type=click.FloatRange(min=0),
     help="0 is greedy. [default: 0, or 1 when -k is more than 1]",
 )
-@click.option(
-    "--top-p",
-    type=click.FloatRange(min=0, min_open=True, max=1),
-    default=1.0,
-    show_default=True,
-    help="Sample only from the likeliest tokens that make up this share.",
-)
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(min=1),
-    help="Limit of an answer. [default: the backbone's]",
-)
+@top_p_option
+@max_new_tokens_option
 @click.option(
     "--corrector-backbone",
     type=ComponentName("backbone"),

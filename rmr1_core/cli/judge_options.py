@@ -1,0 +1,24 @@
+"""Options of who judges, and how, that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+from rmr1_core.cli.options import ComponentName
+
+backbone_option = click.option(
+    "--backbone", type=ComponentName("backbone"), help="Who judges: a name, a folder or a hub id."
+)
+engine_option = click.option("--engine", type=ComponentName("engine"), help="How the weights run.")
+top_p_option = click.option(
+    "--top-p",
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    default=1.0,
+    show_default=True,
+    help="Sample only from the likeliest tokens that make up this share.",
+)
+max_new_tokens_option = click.option(
+    "--max-new-tokens",
+    type=click.IntRange(min=1),
+    help="Limit of an answer. [default: the backbone's]",
+)
