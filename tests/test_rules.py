@@ -32,22 +32,30 @@ PUBLIC = {
     *("rmr1_core.testing", "rmr1_core.lookup", "rmr1_core.hub", "rmr1_core.folders"),
     *("rmr1_core.jobs", "rmr1_core.processes", "rmr1_core.jsonl", "rmr1_core.workers"),
     *("rmr1_core.environments", "rmr1_core.leftovers", "rmr1_core.examples_file"),
-    *("rmr1_core.weights", "rmr1_core.cli.options", "rmr1_core.cli.engine_flags"),
+    *(
+        "rmr1_core.stored",
+        "rmr1_core.weights",
+        "rmr1_core.cli.options",
+        "rmr1_core.cli.engine_flags",
+    ),
 }
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
     | {"token_probe", "skipping"},
     {"values", "weights"},
-    {"parsing", "statistics", "rows", "datafiles", "components", "jobs", "plain"},
+    {"charts"},
+    {"traces", "ranking"}
+    | {"parsing", "statistics", "rows", "datafiles", "components", "jobs", "plain"},
     {"examples_file"},
     {"hookspecs"},
     {"discovery"},
     {"lookup", "observers", "recipes", "progress", "defaults"},
-    {"mixtures", "slots", "token_counts"},
+    {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
     {"evaluation", "rewarding"},
     {"bench", "fingerprints", "mix_report"},
+    {"judge"},
     {"trace_filters", "correcting"},
     {"distill_report"},
     {"distill_passes"},
@@ -60,7 +68,10 @@ LAYERS: tuple[set[str], ...] = (
     {"mixing"},
     {"launching", "tokens"},
     {"pipeline", "curves", "show"},
-    {"train", "testing", "preflight", "plan_words", "data_words", "distill_words"}
+    {"train"},
+    {"stored"},
+    {"comparing"},
+    {"testing", "preflight", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},
     {"__main__"},
@@ -81,6 +92,12 @@ HEAVY = {
     ),
     *(
         "scipy",
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "prometheus_client",
+        "pydantic",
+        "sqlite3",
         "jsonlines",
         "tomli_w",
         "platformdirs",

@@ -1,0 +1,1 @@
+"""A served judge as the reward of a training."""

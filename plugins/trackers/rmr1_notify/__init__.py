@@ -1,0 +1,1 @@
+"""Tells somebody when a long command ends."""

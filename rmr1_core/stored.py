@@ -1,0 +1,117 @@
+"""A run as readers see it: its record, its evaluations by name, and the steps of its stages.
+
+Nothing here changes a run, and all of it works while the run goes on: an evaluation that is not
+complete yet has pairs and the judgments made so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rmr1_core import bench, jsonl, runs, train
+from rmr1_core.evaluation import Evaluation
+from rmr1_core.launching import STEPS_FILE
+from rmr1_core.values import EvalProtocol, Judgment, Pair, Report, RunRecord, StageResult
+
+BENCH = "evaluation"
+"""The name of the one evaluation that `rmr1 bench` makes."""
+
+
+class StoredEvaluation:
+    """One evaluation of a run: "evaluation" of `rmr1 bench`; of `rmr1 run` "before" and the names
+    of its stages, with "-sampled" for those at the temperature of training, and with
+    "VARIANT/" before it for those of an ablation."""
+
+    def __init__(self, name: str, folder: Path, protocol: EvalProtocol) -> None:
+        self.name, self.folder, self.protocol = name, folder, protocol
+        self._evaluation = Evaluation(folder)
+        self.journal = self._evaluation.journal
+
+    def benchmarks(self) -> list[str]:
+        """The benchmarks that are judged. Raises BadInput when the folder is damaged."""
+        return [judged.benchmark for judged in self._evaluation.index()]
+
+    def pairs(self, benchmark: str) -> list[Pair]:
+        """The judged pairs of a benchmark, in its order."""
+        return self._evaluation.pairs(benchmark)
+
+    def judgments(self) -> Iterator[Judgment]:
+        """The judgments made so far, one by one."""
+        return self._evaluation.judgments()
+
+    def progress(self) -> tuple[int, int]:
+        """How many judgments are made, and how many there are to make in all."""
+        lacking, wanted = self._evaluation.open_judgments(self.protocol)
+        return wanted - lacking, wanted
+
+    def reports(self) -> list[Report]:
+        """The reports of the complete evaluation; none while judgments are lacking."""
+        return self._evaluation.stored_reports() or []
+
+
+class StoredRun:
+    """A run's folder, to read.
+
+    Raises:
+        BadInput: the run's record is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record: RunRecord = runs.read_record(folder)
+
+    def evaluations(self) -> list[StoredEvaluation]:
+        """Every evaluation that has begun, in the order of the run."""
+        if self.record.command == "bench":
+            protocol = self.record.protocol or EvalProtocol()
+            return _begun([(BENCH, self.folder / bench.FOLDER, protocol)])
+        found = []
+        for variant, folder in self._passes():
+            for stage in ("before", *self._stages()):
+                for suffix, protocol in self._protocols():
+                    name = f"{stage}{suffix}"
+                    place = folder / "evaluations" / name
+                    found.append((f"{variant}/{name}" if variant else name, place, protocol))
+        return _begun(found)
+
+    def steps(self) -> Mapping[str, list[Mapping[str, Any]]]:
+        """The steps of every training stage that has begun, as `Trainer.event` describes them,
+        by the stage's name, with "VARIANT/" before it for those of an ablation."""
+        found = {}
+        for variant, folder in self._passes():
+            for path in sorted(folder.glob(f"stages/*/{STEPS_FILE}")):
+                name = path.parent.name
+                found[f"{variant}/{name}" if variant else name] = list(jsonl.read(path, dict))
+        return found
+
+    def results(self) -> list[StageResult]:
+        """The table of a training run, so far."""
+        return train.stored_results(self.folder)
+
+    def _passes(self) -> list[tuple[str, Path]]:
+        return [
+            ("", self.folder),
+            *((name, self.folder / "ablations" / name) for name in self.record.ablations),
+        ]
+
+    def _stages(self) -> list[str]:
+        recipe = self.record.recipe
+        if recipe is None:
+            return []
+        own = [stage.name for stage in recipe.stages]
+        varied = [s.name for v in recipe.variants.values() for s in v.stages or ()]
+        return list(dict.fromkeys([*own, *varied]))
+
+    def _protocols(self) -> list[tuple[str, EvalProtocol]]:
+        recipe = self.record.recipe
+        if recipe is None:
+            return []
+        sampled = recipe.sampled_evaluation
+        return [("", recipe.evaluation), *([("-sampled", sampled)] if sampled else [])]
+
+
+def _begun(found: list[tuple[str, Path, EvalProtocol]]) -> list[StoredEvaluation]:
+    evaluations = [StoredEvaluation(name, folder, protocol) for name, folder, protocol in found]
+    return [e for e in evaluations if Evaluation(e.folder).is_set_up]
