@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import sysconfig
-import venv
-from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import wheels
+from wheels import Command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "rmr1-units"
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 JUDGES = """
     from rmr1_core import Backbone, hookimpl
@@ -54,28 +49,10 @@ def test_the_benchmark_of_the_example_stays_under_sixty_lines() -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run something in a fresh environment with the project and the example as wheels.
-
-    What they depend on is seen in the environment of the tests, so that nothing big is fetched.
-    """
+    """Run something in a fresh environment with the project and the example as wheels."""
     folder = tmp_path_factory.mktemp("example")
-    wheels = [_wheel(source, folder / "dist") for source in (ROOT, EXAMPLE)]
-    home = folder / "venv"
-    venv.create(home, symlinks=True)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    install = ["--python", str(home / "bin" / "python"), "install", "--no-deps"]
-    _call([*pip, *install, *map(str, wheels)], cwd=folder)
-    site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    site, run = wheels.fresh_environment(folder, ROOT, EXAMPLE)
     _install_judges(site)
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "RMR1_RUNS")}
-    cwd = folder / "cwd"
-    cwd.mkdir()
-
-    def run(*argv: str) -> subprocess.CompletedProcess[str]:
-        program, *arguments = argv
-        return _call([str(home / "bin" / program), *arguments], cwd=cwd, env=environment)
-
     return run
 
 
@@ -131,30 +108,12 @@ def test_the_example_passes_its_own_tests(installed: Command) -> None:
     installed("python", "-m", "pytest", "-q", *options, str(EXAMPLE / "tests"))
 
 
-def _wheel(source: Path, folder: Path) -> Path:
-    before = set(folder.glob("*.whl"))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "wheel"]
-    _call([*pip, "--no-deps", "--wheel-dir", str(folder), str(source)], cwd=ROOT)
-    (wheel,) = set(folder.glob("*.whl")) - before
-    return wheel
-
-
 def _install_judges(site: Path) -> None:
     (site / "judges.py").write_text(dedent(JUDGES))
     info = site / "judges-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: judges\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[rmr1]\njudges = judges\n")
-
-
-def _call(
-    argv: list[str], *, cwd: Path, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, f"{argv}\n{done.stdout}\n{done.stderr}"
-    return done
 
 
 def _only(rows: list[dict[str, object]], name: str) -> dict[str, object]:
