@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         RewardFunction,
         Trainer,
     )
-    from rmr1_core.values import Judgment, Mixture, Recipe, RunRecord
+    from rmr1_core.values import Check, Judgment, Mixture, Recipe, RunRecord
 
 hookspec = pluggy.HookspecMarker("rmr1")
 hookimpl = pluggy.HookimplMarker("rmr1")
@@ -86,6 +86,12 @@ def rmr1_recipes() -> Iterable[Recipe]:  # type: ignore[empty-body]
 @hookspec
 def rmr1_mixtures() -> Iterable[Mixture]:  # type: ignore[empty-body]
     """Offer mixtures of training data by name, for `rmr1 data mix`."""
+
+
+@hookspec
+def rmr1_checks() -> Iterable[Check]:  # type: ignore[empty-body]
+    """Look whether what the plugin needs is on this machine, for `rmr1 doctor`: quickly, and
+    without changing anything. A check that does not hold says what to do."""
 
 
 @hookspec

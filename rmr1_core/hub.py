@@ -20,11 +20,21 @@ def prefer_cache_when_unreachable() -> None:
     setting and a proxy are left alone.
     """
     proxied = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"))
-    if OFFLINE in os.environ or proxied:
-        return
-    endpoint = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
-    try:
-        socket.create_connection((endpoint.hostname or "", port), TIMEOUT_SECONDS).close()
-    except OSError:
+    if OFFLINE not in os.environ and not proxied and not reachable():
         os.environ[OFFLINE] = "1"
+
+
+def endpoint() -> str:
+    """Where the hub is, as its client has it."""
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+
+
+def reachable() -> bool:
+    """Whether the hub can be connected to, without a proxy, within three seconds."""
+    at = urlsplit(endpoint())
+    port = at.port or (80 if at.scheme == "http" else 443)
+    try:
+        socket.create_connection((at.hostname or "", port), TIMEOUT_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -43,7 +43,7 @@ PUBLIC = {
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
     | {"token_probe", "skipping"},
-    {"values", "weights"},
+    {"values", "weights", "keys"},
     {"charts"},
     {"traces", "ranking"}
     | {"parsing", "statistics", "rows", "datafiles", "components", "jobs", "plain"},
@@ -71,7 +71,7 @@ LAYERS: tuple[set[str], ...] = (
     {"train"},
     {"stored"},
     {"comparing"},
-    {"testing", "preflight", "plan_words", "data_words", "distill_words"}
+    {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},
     {"__main__"},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rmr1_core.cli import Commands
-from rmr1_core.cli.options import ComponentName, echo_json, json_option
+from rmr1_core.cli.options import ComponentName, echo_json, json_option, runs_dir_option
 from rmr1_core.errors import Rmr1Error, UsageError
 from rmr1_core.lookup import default_engine, default_prompt, resolve
 
@@ -18,12 +19,38 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=Commands,
+    invoke_without_command=True,
     epilog="\b\nExamples:\n"
+    "  rmr1 doctor\n"
     "  rmr1 doctor prompt --backbone qwen7b\n"
     "  rmr1 doctor prompt --backbone ./my-judge --engine vllm --all",
 )
-def doctor() -> None:
-    """Look at what would make a result wrong without a word."""
+@runs_dir_option
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
+    """Look whether all is well, and at what a judge is asked.
+
+    Without a command: plugins, GPUs, disks, the hub, keys (never shown), environments, prompts and
+    runs, each with what to do about it. Nothing is changed. Ends with 1 where something is wrong.
+    """
+    if ctx.invoked_subcommand is not None:
+        if runs_dir is not None or as_json:
+            command = f"rmr1 doctor {ctx.invoked_subcommand}"
+            raise UsageError(f"write options after the command: {command} …")
+        return
+    from rmr1_core import health, runs
+    from rmr1_core.plan_words import print_preflight
+    from rmr1_core.show import console
+
+    found = health.gather(runs.runs_folder(runs_dir))
+    if as_json:
+        echo_json(found)
+    else:
+        print_preflight(found, console())
+    if found.failed:
+        names = ", ".join(check.name for check in found.failed)
+        raise Rmr1Error(f"not as it should be: {names}; what to do is said above")
 
 
 @doctor.command()

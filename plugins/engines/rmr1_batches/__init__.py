@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from rmr1_core import PATH, Backbone, Engine, EngineSession, Option, hookimpl
+from rmr1_core import PATH, Backbone, Check, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import UsageError
+from rmr1_core.keys import key_check
 from rmr1_openai.checks import check_extra, check_url, check_variable
 
 if TYPE_CHECKING:
@@ -228,3 +229,9 @@ def rmr1_engines() -> Iterable[Engine]:
             summary="Anthropic's Message Batches API: within a day, at half price",
         ),
     ]
+
+
+@hookimpl
+def rmr1_checks() -> Iterable[Check]:
+    """Is there a key for Anthropic's batches? That for OpenAI's is the engine `openai`'s, too."""
+    return [key_check("ANTHROPIC_API_KEY", "models that Anthropic hosts")]

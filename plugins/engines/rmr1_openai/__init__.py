@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-from rmr1_core import PATH, Backbone, Engine, EngineSession, Option, hookimpl
+from rmr1_core import PATH, Backbone, Check, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import UsageError
+from rmr1_core.keys import key_check
 from rmr1_openai.checks import check_extra, check_url, check_variable
 
 OPENAI = "https://api.openai.com/v1"
@@ -169,3 +170,9 @@ def rmr1_engines() -> Iterable[Engine]:
             name="openai", summary="any endpoint that speaks OpenAI's chat completions, over HTTP"
         )
     ]
+
+
+@hookimpl
+def rmr1_checks() -> Iterable[Check]:
+    """Is there a key for the default endpoint?"""
+    return [key_check("OPENAI_API_KEY", "models that OpenAI hosts")]

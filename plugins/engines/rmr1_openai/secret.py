@@ -6,6 +6,7 @@ import os
 import re
 
 from rmr1_core.errors import UsageError
+from rmr1_core.keys import looks_like_a_key
 
 _SHORTEST_SECRET = 8
 _DEFAULT_VARIABLE = "OPENAI_API_KEY"
@@ -58,6 +59,6 @@ def key_in(variable: str) -> str:
     key = os.environ.get(variable, "").strip()
     if not key and variable != _DEFAULT_VARIABLE:
         raise UsageError(f"${variable} is not set; put the key there: export {variable}=…")
-    if not key.isascii() or any(letter.isspace() or not letter.isprintable() for letter in key):
+    if not looks_like_a_key(key):
         raise UsageError(f"${variable} holds what no key does; set it again: export {variable}=…")
     return key

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from rmr1_core import Backbone, Engine, EngineSession, Option, hookimpl
+from rmr1_core import Backbone, Check, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import MissingPackage
 from rmr1_core.hub import prefer_cache_when_unreachable
+from rmr1_core.processes import capture
 
 
 class TransformersEngine(Engine, frozen=True, kw_only=True):
@@ -89,3 +90,22 @@ def rmr1_engines() -> Iterable[Engine]:
             default=True,
         )
     ]
+
+
+@hookimpl
+def rmr1_checks() -> Iterable[Check]:
+    """Are torch and transformers here, and is torch built for the GPUs that are?"""
+    from importlib import metadata
+
+    try:
+        torch, transformers = metadata.version("torch"), metadata.version("transformers")
+    except metadata.PackageNotFoundError as error:
+        detail = (
+            f"{error.name} is not installed; to judge in this process: pip install 'rmr1[local]'"
+        )
+        return [Check(name="torch and transformers", ok=None, detail=detail)]
+    detail = f"torch {torch}, transformers {transformers}"
+    if "+cpu" in torch and capture(["nvidia-smi", "-L"]):
+        detail += "; this torch does not see the GPUs, install the build for your CUDA"
+        return [Check(name="torch and transformers", ok=False, detail=detail)]
+    return [Check(name="torch and transformers", ok=True, detail=detail)]
