@@ -20,7 +20,6 @@ from rmr1_core.cli.options import ComponentName, set_options, singular
 from rmr1_core.discovery import plugins
 from rmr1_core.lookup import default_engine, find, resolve
 
-EXAMPLE = ROOT / "examples" / "rmr1-units"
 LINES = command_lines()
 QUOTES = [block for block in blocks() if block.mark in ("file", "from")]
 
@@ -65,16 +64,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.fixture
-def example_plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The plugin of the tutorial, as if it were installed."""
-    monkeypatch.syspath_prepend(str(EXAMPLE))
+def example_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The packages under examples/, as if they were installed."""
     plugins.cache_clear()
-    plugins().register("units", importlib.import_module("rmr1_units"))
+    for package in sorted((ROOT / "examples").glob("rmr1-*")):
+        monkeypatch.syspath_prepend(str(package))
+        module = package.name.replace("-", "_")
+        plugins().register(module.removeprefix("rmr1_"), importlib.import_module(module))
     yield
     plugins.cache_clear()
 
 
-@pytest.mark.usefixtures("example_plugin")
+@pytest.mark.usefixtures("example_plugins")
 @pytest.mark.parametrize("line", LINES, ids=str)
 def test_a_command_line_parses_and_names_what_exists(line: Line) -> None:
     try:

@@ -28,16 +28,26 @@ CORE = ROOT / "rmr1_core"
 PLUGINS = sorted(ROOT.glob("plugins/*/rmr1_*"))
 HOOKS = [name for name in vars(hookspecs) if name.startswith("rmr1_")]
 PUBLIC = {
-    *("rmr1_core", "rmr1_core.errors", "rmr1_core.datafiles", "rmr1_core.statistics"),
-    *("rmr1_core.testing", "rmr1_core.lookup", "rmr1_core.hub", "rmr1_core.folders"),
-    *("rmr1_core.jobs", "rmr1_core.processes", "rmr1_core.jsonl", "rmr1_core.workers"),
-    *("rmr1_core.environments", "rmr1_core.leftovers", "rmr1_core.examples_file"),
-    *(
-        "rmr1_core.stored",
-        "rmr1_core.weights",
-        "rmr1_core.cli.options",
-        "rmr1_core.cli.engine_flags",
-    ),
+    "rmr1_core",
+    "rmr1_core.cli.engine_flags",
+    "rmr1_core.cli.options",
+    "rmr1_core.datafiles",
+    "rmr1_core.environments",
+    "rmr1_core.errors",
+    "rmr1_core.examples_file",
+    "rmr1_core.folders",
+    "rmr1_core.hub",
+    "rmr1_core.jobs",
+    "rmr1_core.jsonl",
+    "rmr1_core.keys",
+    "rmr1_core.leftovers",
+    "rmr1_core.lookup",
+    "rmr1_core.processes",
+    "rmr1_core.statistics",
+    "rmr1_core.stored",
+    "rmr1_core.testing",
+    "rmr1_core.weights",
+    "rmr1_core.workers",
 }
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
