@@ -46,6 +46,7 @@ PUBLIC = {
     "rmr1_core.statistics",
     "rmr1_core.stored",
     "rmr1_core.testing",
+    "rmr1_core.traces",
     "rmr1_core.weights",
     "rmr1_core.workers",
 }
