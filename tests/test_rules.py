@@ -43,6 +43,7 @@ PUBLIC = {
     "rmr1_core.leftovers",
     "rmr1_core.lookup",
     "rmr1_core.processes",
+    "rmr1_core.ranking",
     "rmr1_core.statistics",
     "rmr1_core.stored",
     "rmr1_core.testing",
