@@ -25,6 +25,7 @@ from rmr1_core.distill_results import results
 from rmr1_core.distill_work import REQUEST_FILE, STORED_FILE, WORK, Begun, Work
 from rmr1_core.errors import BadInput, EngineFailed, RunIncomplete, UsageError
 from rmr1_core.judging import Judging
+from rmr1_core.locks import locked
 from rmr1_core.lookup import pinned, resolve
 from rmr1_core.progress import progress
 from rmr1_core.slots import Slot
@@ -43,16 +44,22 @@ def execute(folder: Path, *, allow_failed: bool = False) -> DistillReport:
         RunIncomplete: some requests failed for good. RunLocked: it runs already.
         UsageError: there is no distillation here.
     """
+    with locked(work_of(folder)):
+        work = Work(folder)
+        work.check_prompt()
+        _ask(work, allow_failed)
+        return results(work)
+
+
+def work_of(folder: Path) -> Path:
+    """Where a distillation that was started keeps its work, and its lock. Raises UsageError where
+    none was started."""
     if not (folder / WORK / REQUEST_FILE).is_file():
         raise UsageError(
             f"{folder} has no distillation to go on with; start one: rmr1 data distill SOURCE "
             f"-o {folder}"
         )
-    with runs.locked(folder / WORK):
-        work = Work(folder)
-        work.check_prompt()
-        _ask(work, allow_failed)
-        return results(work)
+    return folder / WORK
 
 
 def start(folder: Path, request: Distillation, skipped: Sequence[Exception] = ()) -> None:

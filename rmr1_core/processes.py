@@ -104,6 +104,17 @@ def completed(
                 look()
 
 
+def left(argv: Sequence[str], *, output: Path) -> subprocess.Popen[bytes]:
+    """A process that stays when this one ends: in a session of its own, without a terminal or any
+    input, and with all that it says appended to `output`.
+
+    Raises:
+        UsageError: the program does not exist.
+    """
+    with output.open("ab") as said:
+        return _start(argv, {}, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT)
+
+
 def stop(process: subprocess.Popen[Any]) -> None:
     """End a process and then what is left of its group: politely first, later by force."""
     _signal(process, signal.SIGTERM)

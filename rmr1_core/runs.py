@@ -21,7 +21,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from rmr1_core.discovery import plugins
-from rmr1_core.errors import BadInput, RunIncomplete, RunLocked, UnknownName, UsageError
+from rmr1_core.errors import BadInput, RunIncomplete, UnknownName, UsageError
+from rmr1_core.locks import locked
 from rmr1_core.observers import Observers
 from rmr1_core.processes import capture
 from rmr1_core.values import RunRecord
@@ -226,23 +227,6 @@ def _warn_of_other_versions(record: RunRecord) -> None:
     ]
     if changed:
         print(f"warning: this run began with {'; '.join(changed)}", file=sys.stderr)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run for writing; the lock goes with the process, however it ends.
-
-    Raises:
-        RunLocked: another process holds it.
-    """
-    import fcntl
-
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunLocked(folder) from None
-        yield
 
 
 def _now() -> str:

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rmr1_core import bench, jsonl, runs, train
+import msgspec
+
+from rmr1_core import bench, jsonl, locks, runs, train
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.launching import STEPS_FILE
 from rmr1_core.values import EvalProtocol, Judgment, Pair, Report, RunRecord, StageResult
@@ -62,6 +64,33 @@ class StoredRun:
         self.folder = folder
         self.record: RunRecord = runs.read_record(folder)
 
+    @classmethod
+    def find(cls, name: str, runs_dir: Path | None = None) -> StoredRun:
+        """A run by its path, its id, a part of it, or "last", among those that are kept there.
+
+        Raises:
+            UsageError, UnknownName: no run, or several, are meant. BadInput: it is damaged.
+        """
+        return cls(runs.find(runs.runs_folder(runs_dir), name))
+
+    @property
+    def state(self) -> str:
+        """The status that the record has, but "running" while a process writes the run, and "died"
+        where it should and none does: it was killed."""
+        if locks.holder(self.folder) is not None:
+            return "running"
+        return "died" if self.record.status == "started" else self.record.status
+
+    def how_far(self) -> str:
+        """In a few words, how much of it is done, without reading much; "" where that is not known
+        yet."""
+        evaluations, steps = self.evaluations(), self._last_steps()
+        newest = max(
+            [*((_changed(e.journal), _judged(e)) for e in evaluations), *steps],
+            default=(0.0, ""),
+        )
+        return newest[1]
+
     def evaluations(self) -> list[StoredEvaluation]:
         """Every evaluation that has begun, in the order of the run."""
         if self.record.command == "bench":
@@ -84,6 +113,22 @@ class StoredRun:
             for path in sorted(folder.glob(f"stages/*/{STEPS_FILE}")):
                 name = path.parent.name
                 found[f"{variant}/{name}" if variant else name] = list(jsonl.read(path, dict))
+        return found
+
+    def _last_steps(self) -> list[tuple[float, str]]:
+        """For each stage that has steps, when the last one was, and which."""
+        found = []
+        for _, folder in self._passes():
+            for path in folder.glob(f"stages/*/{STEPS_FILE}"):
+                with path.open("rb") as file:
+                    file.seek(max(0, path.stat().st_size - 65536))
+                    *_, last = [b"", *file.read().splitlines()]
+                try:
+                    step = msgspec.json.decode(last, type=dict[str, Any])
+                except msgspec.DecodeError:  # it is being written
+                    continue
+                words = f"{path.parent.name}: step {step.get('step')} of {step.get('steps')}"
+                found.append((_changed(path), words))
         return found
 
     def results(self) -> list[StageResult]:
@@ -115,3 +160,21 @@ class StoredRun:
 def _begun(found: list[tuple[str, Path, EvalProtocol]]) -> list[StoredEvaluation]:
     evaluations = [StoredEvaluation(name, folder, protocol) for name, folder, protocol in found]
     return [e for e in evaluations if Evaluation(e.folder).is_set_up]
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _judged(evaluation: StoredEvaluation) -> str:
+    """How many lines the journal has, of those that it shall have; failed ones count, too."""
+    done = 0
+    if evaluation.journal.exists():
+        with evaluation.journal.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                done += chunk.count(b"\n")
+    protocol = evaluation.protocol
+    each = protocol.samples * (2 if protocol.order == "both" else 1)
+    total = each * sum(judged.pairs for judged in Evaluation(evaluation.folder).index())
+    where = "" if evaluation.name == BENCH else f"{evaluation.name}: "
+    return f"{where}{min(done, total):,} of {total:,} judgments"

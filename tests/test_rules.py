@@ -54,7 +54,7 @@ PUBLIC = {
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
-    | {"token_probe", "skipping"},
+    | {"token_probe", "skipping", "locks"},
     {"values", "weights", "keys"},
     {"charts"},
     {"traces", "ranking"}

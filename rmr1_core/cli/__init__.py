@@ -131,7 +131,8 @@ def _refusal(error: click.ClickException) -> str:
 def _how_to_go_on(argv: Sequence[str]) -> str:
     command, *words = [word for word in argv if not word.startswith("-")] or [""]
     if command in ("bench", "run"):
-        return f"what was done is kept, go on with: rmr1 {command} --resume last"
+        name = argv[argv.index("--resume") + 1] if "--resume" in argv[:-1] else "last"
+        return f"what was done is kept, go on with: rmr1 {command} --resume {name}"
     if command == "env" or (command == "data" and words[:1] == ["mix"]):
         return "nothing half-built is left"
     return "what was done is kept"

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import click
 import msgspec
 
+from rmr1_core.cli.detach import detach, detach_option, refuse_to_detach
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
 from rmr1_core.cli.judge_options import (
     backbone_option,
@@ -41,6 +42,7 @@ from rmr1_core.values import EvalProtocol, Order, Ref
     "  rmr1 bench rmb --backbone org/model --limit 200 -n 4 --dtype float32\n"
     "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
+    "  rmr1 bench rmb --backbone qwen7b --detach goes on when the terminal is closed\n"
     "  rmr1 bench --resume last",
 )
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))
@@ -106,12 +108,14 @@ from rmr1_core.values import EvalProtocol, Order, Ref
 )
 @click.option("--resume", type=RunName(), help="Go on with a run: its id, a part of it, or 'last'.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked; load no model.")
+@detach_option
 @runs_dir_option
 @all_option
 @json_option
 def bench(
     resume: str | None,
     dry_run: bool,
+    detached: bool,
     runs_dir: Path | None,
     every: bool,
     as_json: bool,
@@ -125,8 +129,10 @@ def bench(
     from rmr1_core import runs
 
     root = runs.runs_folder(runs_dir)
+    if detached:
+        refuse_to_detach(dry_run=dry_run)
     if resume is not None:
-        refuse_with_resume("every")
+        refuse_with_resume("every", "detached")
         folder = runs.find(root, resume)
     else:
         request = _request(asked)
@@ -135,6 +141,10 @@ def bench(
             return
         folder = flow.start(root, request)
         click.echo(f"run {folder}", err=True)
+    if detached:
+        again = ("bench", "--resume", str(folder), *(["--all"] if every else []))
+        detach(folder, folder.name if runs_dir is None else str(folder), again, as_json=as_json)
+        return
     reports = flow.execute(folder)
     _print_reports(folder, reports, every=every, as_json=as_json)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from rmr1_core.cli.detach import detach, detach_option, refuse_to_detach
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
 from rmr1_core.cli.judge_options import (
     backbone_option,
@@ -130,6 +131,7 @@ class _Interrupted(Rmr1Error):
 )
 @click.option("--allow-failed", is_flag=True, help="Leave out rows whose requests fail for good.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked, and what it may cost.")
+@detach_option
 @json_option
 def distill(source: str | None, output: Path | None, as_json: bool, **asked: Any) -> None:
     """Make reasoning traces for the rows of a SOURCE.
@@ -141,8 +143,10 @@ def distill(source: str | None, output: Path | None, as_json: bool, **asked: Any
     from rmr1_core import distill_words, distilling
 
     folder: Path | None = asked["resume"]
+    if asked["detached"]:
+        refuse_to_detach(dry_run=asked["dry_run"])
     if folder is not None:
-        refuse_with_resume("allow_failed")
+        refuse_with_resume("allow_failed", "detached")
     elif source is None or output is None:
         raise UsageError("say what to make traces for, and where: rmr1 data distill SOURCE -o DIR")
     else:
@@ -154,6 +158,11 @@ def distill(source: str | None, output: Path | None, as_json: bool, **asked: Any
                 echo_json(planned) if as_json else distill_words.print_plan(planned)
                 return
             distilling.start(folder, request, bad)
+    if asked["detached"]:
+        again = ["data", "distill", "--resume", str(folder)]
+        again += ["--allow-failed"] if asked["allow_failed"] else []
+        detach(distilling.work_of(folder), str(folder), again, as_json=as_json)
+        return
     try:
         report = distilling.execute(folder, allow_failed=asked["allow_failed"])
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from rmr1_core.cli.detach import detach, detach_option, refuse_to_detach
 from rmr1_core.cli.options import (
     ComponentName,
     RunName,
@@ -27,6 +28,7 @@ from rmr1_core.errors import MissingPackage, UsageError
     "  rmr1 run --backbone qwen14b --trainer verl-grpo --check\n"
     "  rmr1 run --backbone qwen14b --trainer verl-grpo --dry-run\n"
     "  rmr1 run --recipe my.toml --set seed=3 --dry-run\n"
+    "  rmr1 run --detach                         goes on when the terminal is closed\n"
     "  rmr1 run --resume last"
 )
 @click.option("--recipe", type=ComponentName("recipe"), help="A recipe's name, or a TOML file.")
@@ -62,10 +64,16 @@ from rmr1_core.errors import MissingPackage, UsageError
     "--check", is_flag=True, help="Look whether all that the run needs is there; start nothing."
 )
 @click.option("--no-check", is_flag=True, help="Start without looking first.")
+@detach_option
 @runs_dir_option
 @json_option
 def run(
-    resume: str | None, dry_run: bool, runs_dir: Path | None, as_json: bool, **asked: Any
+    resume: str | None,
+    dry_run: bool,
+    detached: bool,
+    runs_dir: Path | None,
+    as_json: bool,
+    **asked: Any,
 ) -> None:
     """Train a judge by a recipe, and evaluate it on the way.
 
@@ -76,11 +84,13 @@ def run(
     from rmr1_core import runs, train
 
     root = runs.runs_folder(runs_dir)
+    if detached:
+        refuse_to_detach(dry_run=dry_run, check=asked["check"])
     if asked["check"]:
         _check(root, resume, asked, as_json)
         return
     if resume is not None:
-        refuse_with_resume("dry_run", "no_check")
+        refuse_with_resume("dry_run", "no_check", "detached")
         folder = runs.find(root, resume)
     else:
         recipe = _recipe(asked)
@@ -94,6 +104,10 @@ def run(
         return
     if not asked["no_check"]:
         _hold(folder)
+    if detached:
+        again = ("run", "--resume", str(folder), "--no-check")  # it has been looked at
+        detach(folder, folder.name if runs_dir is None else str(folder), again, as_json=as_json)
+        return
     results = train.execute(folder)
     from rmr1_core.show import plain_results, print_results
 

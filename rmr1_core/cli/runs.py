@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+import msgspec
 
 from rmr1_core.cli import Commands
 from rmr1_core.cli.options import RunName, all_option, echo_json, json_option, runs_dir_option
@@ -18,7 +19,7 @@ from rmr1_core.values import RunRecord
 @json_option
 @click.pass_context
 def runs(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
-    """List, show and re-score runs.
+    """List, show, follow, stop and re-score runs.
 
     Without a command, list them.
     """
@@ -32,19 +33,70 @@ def runs(ctx: click.Context, runs_dir: Path | None, as_json: bool) -> None:
 @runs_dir_option
 @json_option
 def list_(runs_dir: Path | None, as_json: bool) -> None:
-    """List all runs, oldest first."""
+    """List all runs, oldest first.
+
+    A run is "running" while a process writes it, and "died" where one should and none does; both
+    say how far it is.
+    """
     from rmr1_core import runs as flow
     from rmr1_core.show import print_table
 
     root = flow.runs_folder(runs_dir)
-    records = [_record_or_damage(folder) for folder in flow.folders(root)]
+    listed = [_listed(folder) for folder in flow.folders(root)]
     if as_json:
-        echo_json(records)
+        echo_json([line.plain() for line in listed])
         return
-    if not records:
+    if not listed:
         click.echo(f"no runs in {root}; start one with: rmr1 bench or rmr1 run")
         return
-    print_table(("run", "status", "backbone", "benchmarks"), map(_row, records))
+    print_table(("run", "status", "backbone", "benchmarks"), [line.row() for line in listed])
+
+
+@runs.command(
+    epilog="\b\nExamples:\n"
+    "  rmr1 runs attach last\n"
+    "  rmr1 runs attach ./traces           of: rmr1 data distill … -o ./traces --detach"
+)
+@click.argument("run", type=RunName())
+@runs_dir_option
+def attach(run: str, runs_dir: Path | None) -> None:
+    """Show the output of a RUN that was started with --detach, to its end.
+
+    RUN is its id, a part of it, 'last', or the folder of a distillation. Ctrl-C leaves it going.
+    Else the exit code is the run's.
+    """
+    from rmr1_core.cli.detach import attach as follow
+
+    folder, name = _written(run, runs_dir)
+    follow(folder, name)
+
+
+@runs.command(
+    epilog="\b\nExamples:\n"
+    "  rmr1 runs stop last\n"
+    "  rmr1 runs stop 20250505-101500-bench-qwen7b --now"
+)
+@click.argument("run", type=RunName())
+@click.option("--now", is_flag=True, help="Kill it if it has not ended after 5 seconds.")
+@runs_dir_option
+def stop(run: str, now: bool, runs_dir: Path | None) -> None:
+    """Stop a RUN as Ctrl-C does, in whichever terminal it runs.
+
+    What was done is kept, its jobs are ended, and it goes on with --resume. RUN is its id, a part
+    of it, 'last', or the folder of a distillation.
+    """
+    from rmr1_core import detaching
+
+    folder, name = _written(run, runs_dir)
+    detaching.stop(folder, name, now=now, tell=lambda text: click.echo(text, err=True))
+    how = f"rmr1 data distill --resume {name}"
+    if (folder / "run.json").is_file():
+        line = _listed(folder)
+        if line.state == "done":
+            click.echo(f"{name} was done already")
+            return
+        how = f"rmr1 {line.command} --resume {name}"
+    click.echo(f"{name} has ended; go on with: {how}")
 
 
 @runs.command()
@@ -99,13 +151,56 @@ def rescore(run: str, scoring: str | None, parser: str | None, **shown: Any) -> 
     print_reports(reports, every=shown["every"])
 
 
-def _record_or_damage(folder: Path) -> RunRecord | dict[str, str]:
-    from rmr1_core.runs import read_record
+class _Line(NamedTuple):
+    """A run as the list shows it; one whose record is damaged has an error instead."""
+
+    id: str
+    record: RunRecord | None
+    state: str
+    how_far: str = ""
+    error: str = ""
+
+    @property
+    def command(self) -> str:
+        return self.record.command if self.record else ""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it: the record's fields, and what it does now."""
+        if self.record is None:
+            return {"id": self.id, "status": self.state, "error": self.error}
+        now = {"state": self.state, "how_far": self.how_far}
+        return {**msgspec.to_builtins(self.record), **now}
+
+    def row(self) -> tuple[str, str, str, str]:
+        """As the table has it."""
+        if self.record is None:
+            return self.id, f"{self.state}: {self.error}", "-", "-"
+        benchmarks = ", ".join(benchmark.name for benchmark in self.record.benchmarks)
+        status = f"{self.state}, {self.how_far}" if self.how_far else self.state
+        return self.id, status, _who(self.record), benchmarks
+
+
+def _listed(folder: Path) -> _Line:
+    from rmr1_core.stored import StoredRun
 
     try:
-        return read_record(folder)
+        run = StoredRun(folder)
+        far = run.how_far() if run.state in ("running", "died") else ""
     except BadInput as error:
-        return {"id": folder.name, "status": "damaged", "error": str(error)}
+        return _Line(folder.name, None, "damaged", error=str(error))
+    return _Line(folder.name, run.record, run.state, far)
+
+
+def _written(name: str, runs_dir: Path | None) -> tuple[Path, str]:
+    """The folder that the run's process writes, and a name by which it is found again: a run's, or
+    where a distillation keeps its work."""
+    from rmr1_core import runs as flow
+    from rmr1_core.distill_work import REQUEST_FILE, WORK
+
+    if (Path(name) / WORK / REQUEST_FILE).is_file():
+        return Path(name) / WORK, name
+    folder = flow.find(flow.runs_folder(runs_dir), name)
+    return folder, folder.name if runs_dir is None and not Path(name).is_dir() else str(folder)
 
 
 def _steps(record: RunRecord, folder: Path) -> list[Path]:
@@ -120,21 +215,16 @@ def _steps(record: RunRecord, folder: Path) -> list[Path]:
     ]
 
 
-def _row(record: RunRecord | dict[str, str]) -> tuple[str, str, str, str]:
-    if isinstance(record, dict):
-        return record["id"], f"{record['status']}: {record['error']}", "-", "-"
-    benchmarks = ", ".join(benchmark.name for benchmark in record.benchmarks)
-    return record.id, record.status, _who(record), benchmarks
-
-
 def _who(record: RunRecord) -> str:
     return record.backbone.name if record.backbone else "-"
 
 
 def _words(record: RunRecord, folder: Path) -> str:
+    line = _listed(folder)
+    state = ", ".join(filter(None, (line.state, line.how_far)))
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     lines = [
-        f"{record.id}: {record.status}" + (f" ({record.error})" if record.error else ""),
+        f"{record.id}: {state}" + (f" ({record.error})" if record.error else ""),
         f"  folder    {folder}",
         f"  command   {' '.join(record.argv)}",
         f"  from      {record.created} to {record.finished or '…'}",

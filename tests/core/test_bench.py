@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rmr1_core import EvalProtocol, Judgment, Ref, Report, bench, jsonl, runs
+from rmr1_core import EvalProtocol, Judgment, Ref, Report, bench, jsonl, locks, runs
 from rmr1_core.bench import BenchRequest
 from rmr1_core.errors import (
     EngineFailed,
@@ -162,7 +162,7 @@ def test_an_answer_that_nobody_asked_for_fails_the_run(tmp_path: Path) -> None:
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     folder = bench.start(tmp_path, request())
-    with runs.locked(folder), pytest.raises(RunLocked, match="written by another process"):
+    with locks.locked(folder), pytest.raises(RunLocked, match="written by another process"):
         bench.execute(folder)
     assert runs.read_record(folder).status == "planned"
     bench.execute(folder)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from rmr1_core.errors import (
     BadInput,
     EngineFailed,
     RunIncomplete,
-    RunLocked,
     UnknownName,
     UsageError,
 )
@@ -175,23 +173,6 @@ def test_a_record_that_cannot_be_written_hides_no_error(tmp_path: Path) -> None:
 
     with pytest.raises(EngineFailed, match="no memory"):
         fails_on_a_full_disk()
-
-
-def test_a_run_is_locked_while_it_is_written(tmp_path: Path) -> None:
-    with runs.locked(tmp_path), pytest.raises(RunLocked), runs.locked(tmp_path):
-        pass
-    with runs.locked(tmp_path):
-        pass
-
-
-def test_a_lock_goes_with_its_process(tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:  # pragma: no cover
-        with runs.locked(tmp_path):
-            os._exit(0)
-    os.waitpid(child, 0)
-    with runs.locked(tmp_path):
-        pass
 
 
 OBSERVER = """

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from rmr1_core import EvalProtocol, Ref, Stage, Variant, bench, recipes, runs, train
+from rmr1_core import EvalProtocol, Ref, Stage, Variant, bench, locks, recipes, runs, train
 from rmr1_core.bench import BenchRequest
 from rmr1_core.errors import BadInput
 from rmr1_core.evaluation import JOURNAL_FILE
@@ -79,3 +80,39 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     (tmp_path / runs.RECORD_FILE).write_text("{")
     with pytest.raises(BadInput, match=r"run\.json"):
         StoredRun(tmp_path)
+
+
+def test_a_run_says_what_it_does_now(tmp_path: Path) -> None:
+    folder = bench_run(tmp_path)
+    assert StoredRun(folder).state == "planned"
+    with locks.locked(folder):
+        assert StoredRun(folder).state == "running"
+    bench.execute(folder)
+    record = runs.read_record(folder)
+    assert StoredRun(folder).state == "done"
+    runs.write_record(folder, msgspec.structs.replace(record, status="started"))
+    assert StoredRun(folder).state == "died"
+
+
+def test_a_run_says_in_a_few_words_how_far_it_is(tmp_path: Path) -> None:
+    folder = bench_run(tmp_path, limit=3)
+    assert StoredRun(folder).how_far() == "0 of 8 judgments"
+    bench.execute(folder)
+    assert StoredRun(folder).how_far() == "8 of 8 judgments"
+
+
+def test_a_training_run_is_as_far_as_what_was_written_last(tmp_path: Path) -> None:
+    folder = train.start(tmp_path, recipes.choose("sample"))
+    assert StoredRun(folder).how_far() == ""
+    train.execute(folder)
+    assert StoredRun(folder).how_far() == "second: 24 of 24 judgments"
+    steps = folder / "stages" / "second" / "steps.jsonl"
+    later = (folder / "evaluations" / "second" / JOURNAL_FILE).stat().st_mtime + 1
+    os.utime(steps, (later, later))
+    assert StoredRun(folder).how_far() == "second: step 3 of 3"
+
+
+def test_a_run_is_found_by_its_name(tmp_path: Path) -> None:
+    folder = bench_run(tmp_path)
+    assert StoredRun.find("last", tmp_path).folder == folder
+    assert StoredRun.find(str(folder)).record.id == folder.name
