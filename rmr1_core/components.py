@@ -87,12 +87,24 @@ class Backbone(Component, frozen=True, kw_only=True):
         return self
 
 
+class LiveRequests(Iterator[Request]):
+    """Requests that come while others are answered, such as those of a server's clients.
+
+    It has none for now when it raises StopIteration, and may have one later. An engine that can
+    take in new requests while it works looks again, at least every `LOOK_SECONDS`.
+    """
+
+    LOOK_SECONDS: ClassVar[float] = 0.01
+
+
 class EngineSession(abc.ABC):
     """An engine with its weights loaded."""
 
     @abc.abstractmethod
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request once, in any order, each as soon as it is finished.
+
+        They may be `LiveRequests`.
 
         Raises:
             EngineFailed: the engine cannot go on; answers already yielded stand.

@@ -119,6 +119,10 @@ class EngineFailed(Rmr1Error):
     """An engine cannot be opened or cannot go on."""
 
 
+class NotAnswered(Rmr1Error):
+    """One request failed for good; the engine goes on."""
+
+
 class JobFailed(Rmr1Error):
     """A job's process ended badly; `cause` is its own last error."""
 

@@ -16,7 +16,7 @@ from types import TracebackType
 
 import openai
 
-from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed
+from rmr1_core import Answer, Completion, EngineSession, LiveRequests, Request, RequestFailed
 from rmr1_core.errors import EngineFailed, UsageError
 from rmr1_openai import OpenAIEngine
 from rmr1_openai.asking import Asked, Asker
@@ -63,16 +63,17 @@ class OpenAISession(EngineSession):
         waiting = _Waiting(iter(requests), self._account)
         try:
             with _Loop(Asker(self._engine, self._model, self._secret, self._account)) as loop:
-                yield from self._answers(waiting, loop)
+                look = requests.LOOK_SECONDS if isinstance(requests, LiveRequests) else None
+                yield from self._answers(waiting, loop, look)
         finally:
             self._account.abandon()
         if waiting.unaffordable is not None:
             raise EngineFailed(self._account.exhausted(waiting.unaffordable))
 
-    def _answers(self, waiting: _Waiting, loop: _Loop) -> Iterator[Answer]:
+    def _answers(self, waiting: _Waiting, loop: _Loop, look: float | None) -> Iterator[Answer]:
         under_way = loop.ask(waiting.take(self._engine.max_concurrency))
         while under_way:
-            finished = loop.finished()
+            finished = loop.finished(look)
             answers = [self._answer(asked) for asked in finished]
             failures = [a.result for a in finished if isinstance(a.result, EngineFailed)]
             failures += self._hopeless(finished)
@@ -168,15 +169,14 @@ class _Loop:
             self._loop.call_soon_threadsafe(self._start, requests)
         return len(requests)
 
-    def finished(self) -> list[Asked]:
-        """What has finished since the last time; waits for one. What failed in the loop itself is
-        raised."""
-        results = [self._results.get()]
-        try:
+    def finished(self, wait: float | None = None) -> list[Asked]:
+        """What has finished since the last time; waits for one, or at most so many seconds. What
+        failed in the loop itself is raised."""
+        results: list[Asked | BaseException] = []
+        with suppress(queue.Empty):
+            results.append(self._results.get(timeout=wait))
             while True:
                 results.append(self._results.get_nowait())
-        except queue.Empty:
-            pass
         for result in results:
             if isinstance(result, BaseException):
                 raise result

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rmr1_core import Answer, Backbone, Completion, EngineSession, Request, RequestFailed
+from rmr1_core import (
+    Answer,
+    Backbone,
+    Completion,
+    EngineSession,
+    LiveRequests,
+    Request,
+    RequestFailed,
+)
 from rmr1_core.environments import locate
 from rmr1_core.errors import EngineFailed
 from rmr1_core.hub import prefer_cache_when_unreachable
@@ -56,9 +65,13 @@ class VllmSession(EngineSession):
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request, each as it is finished."""
         source = iter(requests)
+        hear: Callable[[], list[wire.FromWorker]] = self._worker.hear
+        if isinstance(requests, LiveRequests):
+            look = round(1000 * requests.LOOK_SECONDS)
+            hear = partial(self._worker.hear, patient=False, milliseconds=look)
         try:
             while self._send(source) or self._waiting:
-                for message in self._worker.hear():
+                for message in hear():
                     id_ = self._waiting.pop(getattr(message, "number", 0), None)
                     if id_ is not None:
                         yield Answer(id=id_, result=_result(message))

@@ -43,8 +43,11 @@ class Worker:
             self._in.write(lines)
             self._in.flush()
 
-    def hear(self, *, patient: bool = True) -> list[wire.FromWorker]:
-        """What it said since; when patient, at least one message.
+    def hear(
+        self, *, patient: bool = True, milliseconds: int = POLL_MILLISECONDS
+    ) -> list[wire.FromWorker]:
+        """What it said since; when patient, at least one message, and otherwise what comes within
+        so many milliseconds.
 
         Raises:
             UsageError: what was given cannot work. EngineFailed: it is gone.
@@ -54,7 +57,7 @@ class Worker:
                 self._part(self._parting)
             # looked at before: what it said in its last moments is still read
             gone = self._process.poll() is not None
-            said = self._read() if self._poll.poll(0 if gone else POLL_MILLISECONDS) else None
+            said = self._read() if self._poll.poll(0 if gone else milliseconds) else None
             if said or (said is None and not patient and not gone):
                 return said or []
             if said is None and gone:
