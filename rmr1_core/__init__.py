@@ -1,10 +1,11 @@
 """The core of rmr1: values, kinds of component, hooks, and the flows that connect them.
 
 Every name of the plugin contract is importable from here: hooks, kinds, and the values that flow
-between them. What helps to fulfil it is in public modules of its own: `datafiles`, `environments`,
-`errors`, `hub`, `jobs`, `jsonl`, `lookup`, `processes`, `statistics`, `testing`, `weights`,
-`workers`. All else may change.
+between them; and `Judge`, to ask one. What else may be used are the public modules that
+`docs/concepts.md` lists. All else may change.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from rmr1_core.components import (
     PATH,
@@ -61,6 +62,9 @@ from rmr1_core.values import (
     Verdict,
 )
 
+if TYPE_CHECKING:
+    from rmr1_core.judge import Judge
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -81,6 +85,7 @@ __all__ = [
     "Example",
     "FailedJudgment",
     "Job",
+    "Judge",
     "Judgment",
     "Launcher",
     "LiveRequests",
@@ -118,3 +123,12 @@ __all__ = [
     "parse_verdict",
     "without_quotes",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Judge`, which plugins do not need, with all that it loads."""
+    if name == "Judge":
+        from rmr1_core.judge import Judge
+
+        return Judge
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

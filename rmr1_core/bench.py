@@ -41,7 +41,7 @@ class BenchPlan(Value, frozen=True):
     example: tuple[Message, ...]
 
 
-class Judge(Value, frozen=True):
+class JudgeParts(Value, frozen=True):
     """The components that judge together."""
 
     engine: Engine
@@ -55,7 +55,7 @@ class Judge(Value, frozen=True):
 
 def judge_of(
     backbone: Ref | None, engine: Ref | None, prompt: Ref | None
-) -> tuple[Judge, Ref, Ref]:
+) -> tuple[JudgeParts, Ref, Ref]:
     """What the names mean, with defaults filled in: the judge, and its engine and prompt by name.
 
     Raises:
@@ -79,7 +79,7 @@ def judge_of(
             raise UsageError("say who judges with --backbone; see: rmr1 list backbones")
         weights = own
     prompt = _merged(prompt, weights)
-    judge = Judge(engine=opened, backbone=weights, strategy=resolve("prompt", prompt))
+    judge = JudgeParts(engine=opened, backbone=weights, strategy=resolve("prompt", prompt))
     return judge, engine, prompt
 
 
@@ -182,7 +182,7 @@ def plan(request: BenchRequest) -> list[BenchPlan]:
 
 
 def judge_all(
-    evaluation: Evaluation, judge: Judge, protocol: EvalProtocol,
+    evaluation: Evaluation, judge: JudgeParts, protocol: EvalProtocol,
     benchmarks: Sequence[Benchmark], versions: dict[str, str],
 ) -> list[Report]:  # fmt: skip
     """Make what judgments are open, report, and store the reports.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from rmr1_core.bench import Judge, judge_of
+from rmr1_core.bench import JudgeParts, judge_of
 from rmr1_core.correcting import correction
 from rmr1_core.distill_report import Distillation, PassName, PassPlan
 from rmr1_core.judging import Judging
@@ -34,7 +34,7 @@ class Pass:
     """One pass over the rows: who is asked, what, and the journal of the answers."""
 
     def __init__(
-        self, name: PassName, judge: Judge, protocol: EvalProtocol, work: Path,
+        self, name: PassName, judge: JudgeParts, protocol: EvalProtocol, work: Path,
         filters: TraceFilters,
     ) -> None:  # fmt: skip
         self.name, self.judge, self.protocol = name, judge, protocol

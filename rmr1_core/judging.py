@@ -124,14 +124,7 @@ class Judging:
                 yield line
 
     def _request(self, slot: Slot, max_new_tokens: int) -> Request:
-        greedy = self._protocol.temperature == 0
-        sampling = Sampling(
-            max_new_tokens=max_new_tokens,
-            temperature=self._protocol.temperature,
-            top_p=1.0 if greedy else self._protocol.top_p,
-            seed=0 if greedy else draw(self._protocol.seed, slot.key) % 2**31,
-            stop=self._strategy.stop,
-        )
+        sampling = sampling_of(self._strategy, self._protocol, slot, max_new_tokens)
         return Request(id=slot.key, messages=self._messages(slot), sampling=sampling)
 
     def _rendered(self, slot: Slot) -> tuple[Message, ...]:
@@ -155,6 +148,20 @@ class Judging:
             verdict=read_verdict(self._strategy, answer.result.text),
             completion=_writable(answer.result),
         )
+
+
+def sampling_of(
+    strategy: PromptStrategy, protocol: EvalProtocol, slot: Slot, max_new_tokens: int
+) -> Sampling:
+    """How the answer of one judgment is generated; samples differ by their seed alone."""
+    greedy = protocol.temperature == 0
+    return Sampling(
+        max_new_tokens=max_new_tokens,
+        temperature=protocol.temperature,
+        top_p=1.0 if greedy else protocol.top_p,
+        seed=0 if greedy else draw(protocol.seed, slot.key) % 2**31,
+        stop=strategy.stop,
+    )
 
 
 def render(strategy: PromptStrategy, pair: Pair, chosen_first: bool) -> tuple[Message, ...]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from rmr1_core import environments, jobs, jsonl, launching, runs
-from rmr1_core.bench import Judge, benchmarks_of, check_scoring, judge_all
+from rmr1_core.bench import JudgeParts, benchmarks_of, check_scoring, judge_all
 from rmr1_core.components import Backbone, Benchmark, Engine, Launcher, PromptStrategy, Trainer
 from rmr1_core.errors import JobFailed, UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation
@@ -166,7 +166,7 @@ class Pipeline:
         if not evaluation.is_set_up:
             evaluation.set_up([(benchmark, None) for benchmark in self.benchmarks], protocol)
         engine: Engine = resolve("engine", self.recipe.engine)
-        judge = Judge(engine=engine, backbone=backbone, strategy=self.strategy)
+        judge = JudgeParts(engine=engine, backbone=backbone, strategy=self.strategy)
         return judge_all(evaluation, judge, protocol, self.benchmarks, self.versions)
 
     def _write_stage(self, stage: Stage, budget: float | None) -> Job:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from rmr1_core.errors import UsageError
 from rmr1_core.values import EvalProtocol, Order, Pair
 
 Identity = tuple[str, str, bool, int]
@@ -35,6 +36,24 @@ class Slot(NamedTuple):
     def key(self) -> str:
         """The id of the judgment's request: its identity as a JSON array."""
         return msgspec.json.encode(self.identity).decode()
+
+
+def protocol_of(**asked: Any) -> EvalProtocol:
+    """The protocol with these fields. One sample is greedy by default, and several are drawn.
+
+    Raises:
+        UsageError: several samples would all be the same.
+    """
+    samples, temperature = asked.get("samples", 1), asked.get("temperature")
+    if temperature is None:
+        temperature = 0.0 if samples == 1 else 1.0
+    if samples > 1 and temperature == 0:
+        raise UsageError(
+            "-n with --temperature 0 gives the same answer every time; leave out one of them"
+        )
+    fields = EvalProtocol.__struct_fields__
+    given = {name: value for name, value in asked.items() if name in fields}
+    return msgspec.convert({**given, "temperature": temperature}, EvalProtocol)
 
 
 def slots(benchmark: str, pairs: Sequence[Pair], protocol: EvalProtocol) -> Iterator[Slot]:

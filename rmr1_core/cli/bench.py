@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-import msgspec
 
 from rmr1_core.cli.detach import detach, detach_option, refuse_to_detach
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
@@ -31,7 +30,7 @@ from rmr1_core.cli.options import (
     set_options,
 )
 from rmr1_core.errors import UsageError
-from rmr1_core.values import EvalProtocol, Order, Ref
+from rmr1_core.values import Order, Ref
 
 
 @click.command(
@@ -151,6 +150,7 @@ def bench(
 
 def _request(asked: dict[str, Any]) -> Any:
     from rmr1_core.bench import BenchRequest
+    from rmr1_core.slots import protocol_of
 
     if not asked["benchmarks"]:
         raise UsageError("name a benchmark; see: rmr1 list benchmarks")
@@ -164,25 +164,12 @@ def _request(asked: dict[str, Any]) -> Any:
         backbone=ref(asked["backbone"], options.pop("backbone", None)),
         engine=ref(asked["engine"], {**options.pop("engine", {}), **engine_options(asked)}),
         prompt=ref(asked["prompt"], prompt_options),
-        protocol=_protocol(asked),
+        protocol=protocol_of(**asked),
         data=data_paths(asked["data"], asked["benchmarks"]),
     )
     if options:
         raise UsageError(f"-o {next(iter(options))}.…: rmr1 bench uses no such component")
     return request
-
-
-def _protocol(asked: dict[str, Any]) -> EvalProtocol:
-    temperature = asked["temperature"]
-    if temperature is None:
-        temperature = 0.0 if asked["samples"] == 1 else 1.0
-    if asked["samples"] > 1 and temperature == 0:
-        raise UsageError(
-            "-n with --temperature 0 gives the same answer every time; leave out one of them"
-        )
-    fields = EvalProtocol.__struct_fields__
-    given = {name: value for name, value in asked.items() if name in fields}
-    return msgspec.convert({**given, "temperature": temperature}, EvalProtocol)
 
 
 def _benchmarks(names: tuple[str, ...], options: dict[str, Any]) -> tuple[Ref, ...]:
