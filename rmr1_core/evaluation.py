@@ -84,8 +84,12 @@ class Evaluation:
     def pairs(self, benchmark: str) -> list[Pair]:
         """The judged pairs of one benchmark, which never change once they are stored."""
         if benchmark not in self._pairs:
-            self._pairs[benchmark] = list(jsonl.read(self._pairs_file(benchmark), Pair))
+            self._pairs[benchmark] = list(self.each_pair(benchmark))
         return self._pairs[benchmark]
+
+    def each_pair(self, benchmark: str) -> Iterator[Pair]:
+        """The same pairs one by one, none of them kept in memory."""
+        return jsonl.read(self._pairs_file(benchmark), Pair)
 
     def check_prompt(self, strategy: PromptStrategy) -> None:
         """Keep what is asked of the first pair, or make sure that it is still asked.

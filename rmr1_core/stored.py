@@ -39,6 +39,10 @@ class StoredEvaluation:
         """The judged pairs of a benchmark, in its order."""
         return self._evaluation.pairs(benchmark)
 
+    def each_pair(self, benchmark: str) -> Iterator[Pair]:
+        """The same pairs one by one, none of them kept in memory."""
+        return self._evaluation.each_pair(benchmark)
+
     def judgments(self) -> Iterator[Judgment]:
         """The judgments made so far, one by one."""
         return self._evaluation.judgments()
