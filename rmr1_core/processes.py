@@ -27,17 +27,25 @@ def capture(argv: Sequence[str], *, timeout: float = 10.0) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def ask(argv: Sequence[str], *, timeout: float = 60.0) -> tuple[int, str, str]:
-    """A quick program's exit code, and what it says on its standard output and error.
+def ask(
+    argv: Sequence[str],
+    *,
+    timeout: float = 60.0,
+    env: Mapping[str, str] | None = None,
+    said: str | None = None,
+) -> tuple[int, str, str]:
+    """A quick program's exit code, and what it says on its standard output and error. `said` is
+    what it hears on its standard input.
 
     Ctrl-C does not reach it. One that takes longer than `timeout` seconds has failed.
 
     Raises:
         UsageError: the program does not exist.
     """
-    process = _start(argv, {}, stdin=subprocess.DEVNULL, text=True, **_BOTH)
+    stdin = subprocess.DEVNULL if said is None else subprocess.PIPE
+    process = _start(argv, env or {}, stdin=stdin, text=True, **_BOTH)
     try:
-        output, errors = process.communicate(timeout=timeout)
+        output, errors = process.communicate(said, timeout=timeout)
     except subprocess.TimeoutExpired:
         return 1, "", f"{argv[0]} did not answer within {timeout:g} s"
     finally:
