@@ -150,4 +150,7 @@ class RunLocked(Rmr1Error):
     """Another process writes this run."""
 
     def __init__(self, folder: Path | str) -> None:
-        super().__init__(f"{folder} is being written by another process; wait for it or stop it")
+        super().__init__(
+            f"{folder} is being written by another process; wait for it, or stop it with: "
+            f"rmr1 runs stop {folder}"
+        )

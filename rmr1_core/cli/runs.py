@@ -199,6 +199,8 @@ def _written(name: str, runs_dir: Path | None) -> tuple[Path, str]:
 
     if (Path(name) / WORK / REQUEST_FILE).is_file():
         return Path(name) / WORK, name
+    if (Path(name) / REQUEST_FILE).is_file():  # as errors name it
+        return Path(name), str(Path(name).parent)
     folder = flow.find(flow.runs_folder(runs_dir), name)
     return folder, folder.name if runs_dir is None and not Path(name).is_dir() else str(folder)
 

@@ -130,6 +130,25 @@ def test_a_killed_run_has_died_and_says_how_far_it_was(rmr1: Rmr1, tmp_path: Pat
     assert "was killed; what was done is kept, go on with: rmr1 bench --resume" in attached.stderr
 
 
+def test_a_detached_run_outlives_a_hangup_and_is_interrupted_by_a_polite_kill(rmr1: Rmr1) -> None:
+    started = rmr1(*ASKED, "-o", "engine.seconds=0.2", "--detach", "--json")
+    process = json.loads(started.stdout)["process"]
+    assert os.getsid(process) == process
+    os.kill(process, signal.SIGHUP)
+    assert listed(rmr1)["state"] == "running"
+    os.kill(process, signal.SIGTERM)
+    assert rmr1("runs", "attach", "last").returncode == 130
+    assert listed(rmr1)["state"] == "interrupted"
+
+
+def test_a_run_is_not_gone_on_with_twice(rmr1: Rmr1) -> None:
+    rmr1(*ASKED, "-o", "engine.seconds=0.2", "--detach")
+    again = rmr1("bench", "--resume", "last", "--detach")
+    assert again.returncode == 1
+    assert "wait for it, or stop it with: rmr1 runs stop runs/" in again.stderr
+    assert rmr1("runs", "stop", "last").returncode == 0
+
+
 def test_ctrl_c_leaves_the_run_going(rmr1: Rmr1, tmp_path: Path) -> None:
     rmr1(*ASKED, "-o", "engine.seconds=0.2", "--detach")
     watching = subprocess.Popen(
@@ -172,4 +191,5 @@ def test_a_distillation_is_detached_by_its_folder(rmr1: Rmr1) -> None:
     attached = rmr1("runs", "attach", "traces")
     assert attached.returncode == 0
     assert "traces" in attached.stdout
+    assert rmr1("runs", "attach", "traces/work").stdout == attached.stdout
     assert rmr1("runs", "attach", "no-such-folder").returncode == 2
