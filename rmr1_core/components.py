@@ -180,6 +180,24 @@ class RewardFunction(Component, frozen=True, kw_only=True):
     def __call__(self, judgment: Judgment, label: Verdict) -> float:
         """The reward of one answer, given the right verdict (A or B)."""
 
+    def group(
+        self, messages: Sequence[Message], judgments: Sequence[Judgment], label: Verdict
+    ) -> list[float]:
+        """The rewards of all answers to one prompt, `messages`, in their order.
+
+        A reward that compares answers overrides this; it is then called from several threads.
+        """
+        return [self(judgment, label) for judgment in judgments]
+
+    @property
+    def sees_groups(self) -> bool:
+        """Whether a trainer has to show it all answers to a prompt at once, with `group`."""
+        return type(self).group is not RewardFunction.group
+
+    def checks(self) -> Iterable[Check]:
+        """What should hold before hours are spent; looks around, and changes nothing."""
+        return ()
+
 
 class Trainer(Component, frozen=True, kw_only=True):
     """Turns a stage into a job. The component's fields are its training options.

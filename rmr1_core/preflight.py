@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from rmr1_core import environments, jsonl
-from rmr1_core.components import Trainer
+from rmr1_core.components import RewardFunction, Trainer
 from rmr1_core.errors import Rmr1Error
 from rmr1_core.hub import OFFLINE, prefer_cache_when_unreachable
+from rmr1_core.lookup import resolve
 from rmr1_core.pipeline import Pipeline, Planned
 from rmr1_core.rendering import training_rows
 from rmr1_core.tokens import Limits, Probed, SeenRow, probe, token_checks
@@ -35,6 +36,10 @@ class Part(Value, frozen=True):
     checks: tuple[Check, ...]
     row: SeenRow | None = None
 
+    def more(self, checks: Iterable[Check]) -> Part:
+        """The part with more checks."""
+        return msgspec.structs.replace(self, checks=(*self.checks, *checks))
+
 
 class Preflight(Value, frozen=True):
     """All that was looked at."""
@@ -48,7 +53,11 @@ class Preflight(Value, frozen=True):
 
 
 def is_due(pipelines: Iterable[Pipeline]) -> bool:
-    """Whether a trainer or a launcher has something to check: short runs are not kept waiting."""
+    """Whether a trainer, a launcher or the reward has something to check: short runs are not kept
+    waiting."""
+    pipelines = list(pipelines)
+    if any(_of_reward(pipeline) for pipeline in pipelines):
+        return True
     planned = [(pipeline.launcher, each) for pipeline in pipelines for each in pipeline.planned()]
     return any(type(each.trainer).checks is not Trainer.checks for _, each in planned) or any(
         _of_plugin(launcher.name, launcher.checks, each.job) for launcher, each in planned
@@ -64,6 +73,8 @@ def gather(pipelines: Sequence[Pipeline]) -> Preflight:
         variant = "" if pipeline is pipelines[0] else f"{pipeline.folder.name}/"
         for planned in pipeline.planned():
             parts.append(_stage(f"{variant}{planned.stage.name}", pipeline, planned))
+            if planned.trainer.objective == "rl":
+                parts[-1] = parts[-1].more(_of_reward(pipeline))
     return Preflight(parts=tuple(parts))
 
 
@@ -167,6 +178,11 @@ def _of_tokens(found: Probed | None, planned: Planned) -> Iterator[Check]:
     else:
         sft = planned.trainer.objective == "sft"
         yield from token_checks(found, Limits.of(planned.trainer), sft=sft)
+
+
+def _of_reward(pipeline: Pipeline) -> list[Check]:
+    reward: RewardFunction = resolve("reward", pipeline.recipe.reward)
+    return _of_plugin(reward.name, lambda _: reward.checks(), None)
 
 
 def _of_plugin(name: str, look: Callable[[Any], Iterable[Check]], at: object) -> list[Check]:

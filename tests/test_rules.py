@@ -44,6 +44,7 @@ PUBLIC = {
     "rmr1_core.lookup",
     "rmr1_core.processes",
     "rmr1_core.ranking",
+    "rmr1_core.rewarding",
     "rmr1_core.decisions",
     "rmr1_core.judge",
     "rmr1_core.cli.judge_options",

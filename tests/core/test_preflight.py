@@ -24,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from rmr1_core import Check, hookimpl
+from rmr1_core import Check, RewardFunction, hookimpl
 
 sys.path.insert(0, {tests!r})
 import sample_plugin
@@ -38,6 +38,19 @@ class Checked(sample_plugin.Echo, frozen=True, kw_only=True):
         if said == "raise":
             raise KeyError("x")
         yield Check(name="memory", ok={{"True": True, "False": False}}[said], detail=task.model)
+
+
+class Asking(RewardFunction, frozen=True, kw_only=True):
+    def __call__(self, judgment, label):
+        return 0.0
+
+    def checks(self):
+        yield Check(name="judge", ok=True, detail="is there")
+
+
+@hookimpl
+def rmr1_rewards():
+    return [Asking(name="asking", summary="looks whether a judge is there")]
 
 
 @hookimpl
@@ -130,6 +143,14 @@ def test_only_trainers_that_look_keep_a_run_waiting(state: Path, tmp_path: Path)
     plain = train.pipelines_of(sample_recipe(), tmp_path, ())
     looking = sample_recipe("stages.second.trainer.name=checked")
     assert [is_due(plain), is_due(train.pipelines_of(looking, tmp_path, ()))] == [False, True]
+
+
+def test_a_reward_that_looks_is_asked_where_it_is_used(state: Path, tmp_path: Path) -> None:
+    asking = sample_recipe("reward.name=asking")
+    assert is_due(train.pipelines_of(asking, tmp_path, ()))
+    parts = found(tmp_path, "reward.name=asking")
+    expected = Check(name="judge", ok=True, detail="is there")
+    assert [expected in parts[name] for name in ("first", "second")] == [False, True]
 
 
 def test_the_disk_is_that_of_the_first_folder_that_is_there(tmp_path: Path) -> None:

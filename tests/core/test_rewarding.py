@@ -31,6 +31,32 @@ def rmr1_rewards():
 """
 
 
+COMPARING = """
+import threading
+
+from rmr1_core import RewardFunction, hookimpl
+
+TOGETHER = threading.Barrier(2, timeout=20)
+
+
+class Longest(RewardFunction, frozen=True, kw_only=True):
+    def __call__(self, judgment, label):
+        raise NotImplementedError
+
+    def group(self, messages, judgments, label):
+        TOGETHER.wait()
+        if messages[0].content == "too many":
+            return [1.0] * (len(judgments) + 1)
+        lengths = [len(judgment.completion.text) for judgment in judgments]
+        return [float(length == max(lengths)) for length in lengths]
+
+
+@hookimpl
+def rmr1_rewards():
+    return [Longest(name="longest", summary="the longest answer to a prompt wins")]
+"""
+
+
 def told(rewarding: Rewarding, *answers: dict[str, Any]) -> list[dict[str, Any]]:
     lines = io.BytesIO(b"".join(json.dumps(answer).encode() + b"\n" for answer in answers))
     out = io.BytesIO()
@@ -105,3 +131,33 @@ def test_a_reward_that_is_not_installed_is_told_in_place_of_an_answer(
     done = run(file, RIGHT)
     assert f"no reward named '{reward}'" in json.loads(done.stdout)["error"]
     assert done.returncode != 0
+
+
+def group(prompt: str, *texts: str) -> dict[str, Any]:
+    answers = [{"text": text, "label": "A"} for text in texts]
+    return {"messages": [{"role": "user", "content": prompt}], "answers": answers}
+
+
+def test_groups_are_priced_whole_at_the_same_time_and_told_in_their_order(
+    install_plugin: Any,
+) -> None:
+    install_plugin("comparing", COMPARING)  # each waits for the other one
+    longest = Rewarding(prompt=Ref(name="compact"), reward=Ref(name="longest"), groups=True)
+    first, second = told(longest, group("one", "long", "l", "s"), group("two", "s", "[[A]]"))
+    assert [answer["score"] for answer in first["answers"]] == [1.0, 0.0, 0.0]
+    assert [answer["score"] for answer in second["answers"]] == [0.0, 1.0]
+    assert [answer["right"] for answer in second["answers"]] == [False, True]
+
+
+def test_a_reward_must_give_a_number_for_every_answer_of_a_group(install_plugin: Any) -> None:
+    install_plugin("comparing", COMPARING)
+    longest = Rewarding(prompt=Ref(name="compact"), reward=Ref(name="longest"), groups=True)
+    many, good = told(longest, group("too many", "a", "b"), group("two", "s", "long"))
+    assert "reward 'longest' gave 3 numbers for 2 answers" in many["error"]
+    assert [answer["score"] for answer in good["answers"]] == [0.0, 1.0]
+
+
+def test_a_reward_that_does_not_compare_prices_the_answers_of_a_group_one_by_one() -> None:
+    both = msgspec.structs.replace(RECIPE, groups=True)
+    (priced,) = told(both, group("which?", "[[A]]", "[[B]]"))
+    assert [answer["score"] for answer in priced["answers"]] == [1.0, -1.0]

@@ -14,11 +14,13 @@ import torch
 from rmr1_core import (
     Completion,
     Judgment,
+    Message,
     PromptStrategy,
     RewardFunction,
     TrainingRow,
     Verdict,
 )
+from rmr1_core.rewarding import Group, price_all
 from rmr1_local.encoding import encode_prompts
 from rmr1_local.scoring import Encoded
 from rmr1_local.trainers import LocalGrpo
@@ -32,6 +34,7 @@ class Question(NamedTuple):
     id: str
     prompt: list[int]
     label: Verdict
+    messages: tuple[Message, ...] = ()
 
 
 class Rollout(NamedTuple):
@@ -49,7 +52,7 @@ def both_orders(tokenizer: Any, rows: Sequence[TrainingRow]) -> list[tuple[Quest
     """Each row as one question per order of its answers; only one where there is no twin."""
     prompts = encode_prompts(tokenizer, [row.messages for row in rows])
     questions: list[tuple[Question, ...]] = [
-        (Question(row.id, prompt, Verdict(row.label)),)
+        (Question(row.id, prompt, Verdict(row.label), row.messages),)
         for row, prompt in zip(rows, prompts, strict=True)
     ]
     twins = [index for index, row in enumerate(rows) if row.twin]
@@ -58,7 +61,7 @@ def both_orders(tokenizer: Any, rows: Sequence[TrainingRow]) -> list[tuple[Quest
         prompts = encode_prompts(tokenizer, [rows[index].twin for index in twins])
         for index, prompt in zip(twins, prompts, strict=True):
             row = rows[index]
-            questions[index] += (Question(row.id, prompt, swapped[row.label]),)
+            questions[index] += (Question(row.id, prompt, swapped[row.label], row.twin),)
     return questions
 
 
@@ -87,16 +90,19 @@ class Sampler:
         )
         samples = trainer.samples_per_prompt
         answers = [[Encoded([], [])] * samples for _ in questions]
-        rewards = torch.zeros(len(questions), samples)
-        unparsed = 0
+        judgments: list[dict[int, Judgment]] = [{} for _ in questions]
         prompts = [question.prompt for question in questions]
         for finished in decode(self._model, prompts, options, copies=samples):
             question = questions[finished.prompt]
-            judgment = self._judge(question, finished)
-            unparsed += judgment.verdict is Verdict.UNPARSED
-            rewards[finished.prompt, finished.copy] = self._reward(judgment, question.label)
+            judgments[finished.prompt][finished.copy] = self._judge(question, finished)
             answers[finished.prompt][finished.copy] = Encoded(question.prompt, finished.tokens)
-        return Rollout(answers, rewards, unparsed / rewards.numel())
+        groups = [
+            Group(question.messages, [own[copy] for copy in range(samples)], question.label)
+            for question, own in zip(questions, judgments, strict=True)
+        ]
+        rewards = torch.tensor(price_all(self._reward, groups))
+        lost = [j.verdict is Verdict.UNPARSED for group in groups for j in group.judgments]
+        return Rollout(answers, rewards, sum(lost) / len(lost))
 
     def _judge(self, question: Question, finished: Finished) -> Judgment:
         text = self._tokenizer.decode(finished.tokens, skip_special_tokens=True)

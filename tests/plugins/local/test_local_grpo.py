@@ -5,7 +5,7 @@ import msgspec
 import pytest
 import torch
 
-from rmr1_core import Verdict
+from rmr1_core import RewardFunction, Verdict
 from rmr1_core.lookup import resolve
 from rmr1_local.grpo import Reinforcement
 from rmr1_local.learner import Learner
@@ -72,6 +72,25 @@ def test_answers_are_read_and_rewarded_by_the_recipe(tiny, tokenizer, rows):
     rewards = sampler(questions, seed=0).rewards
     expected = [1.0 if question.label is Verdict.A else -1.0 for question in questions]
     assert rewards.tolist() == [[value] * 3 for value in expected]
+
+
+def test_a_reward_that_compares_sees_all_answers_to_a_prompt_and_the_prompt(tiny, tokenizer, rows):
+    seen = {}
+
+    class Places(RewardFunction, frozen=True, kw_only=True):
+        def __call__(self, judgment, label):
+            raise NotImplementedError
+
+        def group(self, messages, judgments, label):
+            seen[messages] = (label, [judgment.sample for judgment in judgments])
+            return [float(place) for place, _ in enumerate(judgments)]
+
+    prompt = resolve("prompt", "compact")
+    sampler = Sampler(TRAINER, tiny, tokenizer, prompt, Places(name="places"))
+    questions = [orders[1] for orders in both_orders(tokenizer, rows[:4])]
+    assert sampler(questions, seed=0).rewards.tolist() == [[0.0, 1.0, 2.0]] * 4
+    assert seen == {question.messages: (question.label, [0, 1, 2]) for question in questions}
+    assert [question.messages for question in questions] == [row.twin for row in rows[:4]]
 
 
 def slow_updates(model, reference, rollout, trainer, rng, rate):
@@ -177,14 +196,14 @@ def test_a_rollout_without_spread_changes_nothing(tiny):
 def test_rewarded_answers_become_more_likely(tiny, tokenizer, rows, make_task):
     """The reward is for answers that end in the shortest way: something to find in a few steps."""
 
-    class Short:
+    class Short(RewardFunction, frozen=True, kw_only=True):
         def __call__(self, judgment, label):
             return -float(judgment.completion.completion_tokens)
 
     task = make_task("out", "local-grpo")
     trainer = msgspec.structs.replace(TRAINER, samples_per_prompt=7, temperature=1.0)
     prompt = resolve("prompt", "compact")
-    sampler = Sampler(trainer, tiny, tokenizer, prompt, Short())
+    sampler = Sampler(trainer, tiny, tokenizer, prompt, Short(name="short"))
     questions = both_orders(tokenizer, rows)
     step = Reinforcement(GrpoWork(task=task, trainer=trainer), tiny, sampler, questions)
     optimizer = torch.optim.AdamW(tiny.parameters(), lr=1e-2)
