@@ -41,12 +41,14 @@ def detach(folder: Path, name: str, argv: Sequence[str], *, as_json: bool) -> No
         RunLocked: another process writes the folder.
     """
     from rmr1_core import detaching
+    from rmr1_core.locks import is_alive
 
     detached = detaching.start(folder, argv)
+    alive = is_alive(detached.process)
     code = detaching.exit_code(folder, detached)
-    if code:
+    if code or (code is None and not alive):
         show(detaching.said(folder, detached))
-        click.get_current_context().exit(code)
+        raise AttachedEnd(f"{name} has ended at once, as is said above", code or 1)
     output = folder / detaching.OUTPUT_FILE
     if as_json:
         place = {"run": name, "folder": str(folder), "output": str(output)}

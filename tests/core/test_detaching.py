@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rmr1_core import detaching, locks
+from rmr1_core.cli.detach import AttachedEnd, detach
 from rmr1_core.errors import Rmr1Error, RunLocked, UsageError
 
 HOLDS = """
@@ -121,6 +122,16 @@ def test_a_detached_command_says_how_it_ended(tmp_path: Path) -> None:
     assert b"".join(detaching.said(tmp_path, detached)).startswith(b"error: no kind named")
     assert detaching.exit_code(tmp_path, detached) == 2
     assert detaching.detached_in(tmp_path) == detached
+
+
+def test_what_ends_at_once_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setattr(detaching, "PROGRAM", "no_such_module")
+    with pytest.raises(AttachedEnd, match="it has ended at once, as is said above") as ended:
+        detach(tmp_path, "it", ["--version"], as_json=False)
+    assert ended.value.exit_code == 1
+    assert b"No module named no_such_module" in capfdbinary.readouterr().out
 
 
 def test_each_attempt_is_shown_alone_and_the_file_has_all(tmp_path: Path) -> None:
