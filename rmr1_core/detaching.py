@@ -23,7 +23,7 @@ from typing import TypeVar
 import msgspec
 
 from rmr1_core.errors import Rmr1Error, RunLocked, UsageError
-from rmr1_core.locks import Process, holder, is_alive, process_of
+from rmr1_core.locks import LOCK_FILE, Process, holder, is_alive, last_holder, process_of
 from rmr1_core.processes import left
 from rmr1_core.values import Value
 
@@ -104,6 +104,14 @@ def exit_code(folder: Path, detached: Detached) -> int | None:
     """How a detached command ended; None where it was killed, or goes on."""
     ended = _read(folder / ENDED_FILE, Ended)
     return ended.code if ended and ended.process.pid == detached.process.pid else None
+
+
+def is_past(folder: Path, detached: Detached) -> bool:
+    """Whether another process has written the folder since the detached command did."""
+    last = last_holder(folder)
+    if last is None or last.pid == detached.process.pid:
+        return False
+    return (folder / LOCK_FILE).stat().st_mtime > (folder / DETACHED_FILE).stat().st_mtime
 
 
 def note_end(folder: Path, process: Process, code: int) -> None:

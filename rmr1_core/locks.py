@@ -92,11 +92,16 @@ def holder(folder: Path) -> Process | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            try:
-                return msgspec.json.decode(file.read(), type=Process)
-            except msgspec.DecodeError:
-                return Process(pid=0, began="", host="")
+            return last_holder(folder) or Process(pid=0, began="", host="")
     return None
+
+
+def last_holder(folder: Path) -> Process | None:
+    """The process that held a folder's lock last, or holds it; None where that is not known."""
+    try:
+        return msgspec.json.decode((folder / LOCK_FILE).read_bytes(), type=Process)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _began(pid: int) -> str:

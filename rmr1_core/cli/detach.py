@@ -92,6 +92,11 @@ def attach(folder: Path, name: str) -> None:
         )
     if detached is None:
         raise UsageError(f"{name} was not started with --detach; see: rmr1 runs show {name}")
+    if detaching.is_past(folder, detached):
+        raise UsageError(
+            f"{name} has gone on in a terminal since, which had its output; see: "
+            f"rmr1 runs show {name}"
+        )
     try:
         show(detaching.said(folder, detached))
     except KeyboardInterrupt:

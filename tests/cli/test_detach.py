@@ -141,6 +141,15 @@ def test_a_detached_run_outlives_a_hangup_and_is_interrupted_by_a_polite_kill(rm
     assert listed(rmr1)["state"] == "interrupted"
 
 
+def test_what_went_on_in_a_terminal_has_its_output_there(rmr1: Rmr1) -> None:
+    rmr1(*ASKED, "-o", "engine.crash_after=6", "--detach")
+    assert rmr1("runs", "attach", "last").returncode == 1
+    rmr1("bench", "--resume", "last")
+    attached = rmr1("runs", "attach", "last")
+    assert attached.returncode == 2
+    assert "has gone on in a terminal since, which had its output; see: rmr1" in attached.stderr
+
+
 def test_a_run_is_not_gone_on_with_twice(rmr1: Rmr1) -> None:
     rmr1(*ASKED, "-o", "engine.seconds=0.2", "--detach")
     again = rmr1("bench", "--resume", "last", "--detach")
