@@ -152,6 +152,42 @@ def test_a_combined_reward_passes_options_on() -> None:
     assert reward(judgment(ANSWER), Verdict.A) == 2.0
 
 
+COMPARING = """
+from rmr1_core import Check, RewardFunction, hookimpl
+
+
+class Places(RewardFunction, frozen=True, kw_only=True):
+    def __call__(self, judgment, label):
+        raise NotImplementedError
+
+    def group(self, messages, judgments, label):
+        return [float(place) for place, _ in enumerate(judgments)]
+
+    def checks(self):
+        yield Check(name="places", ok=True, detail="there")
+
+
+@hookimpl
+def rmr1_rewards():
+    return [Places(name="places", summary="later is better")]
+"""
+
+
+def test_a_reward_of_another_plugin_that_compares_can_be_added(install_plugin: Any) -> None:
+    install_plugin("comparing", COMPARING)
+    reward = CombinedReward(name="combined", weights={"verdict": 1.0, "places": 0.25})
+    answers = [judgment(text) for text in ("[[A]]", "[[B]]", "[[A]]")]
+    assert reward.group((), answers, Verdict.A) == [1.0, -0.75, 1.5]
+    assert reward.sees_groups
+    assert [check.name for check in reward.checks()] == ["places"]
+
+
+def test_a_combination_of_rewards_that_do_not_compare_does_not() -> None:
+    reward = CombinedReward(name="combined")
+    assert not reward.sees_groups
+    assert reward.group((), [judgment(ANSWER), judgment("")], Verdict.A) == [0.8, -1.2]
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

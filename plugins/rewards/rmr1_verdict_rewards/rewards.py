@@ -1,4 +1,5 @@
-"""A reward is a number that follows from the judgment and the right verdict alone.
+"""A reward is a number that follows from the judgment and the right verdict alone. (`combined` may
+add rewards of other plugins, which may look at more.)
 
 The paper pays for the verdict only (arXiv 2505.02387, section 3.3): after distillation the form of
 the answer holds by itself. `format` and `combined` are for models that start without it.
@@ -7,13 +8,14 @@ the answer holds by itself. `format` and `combined` are for models that start wi
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from rmr1_core import Judgment, Option, RewardFunction, Verdict
-from rmr1_core.errors import BadOption
+from rmr1_core import Check, Judgment, Message, Option, Ref, RewardFunction, Verdict
+from rmr1_core.errors import BadOption, UnknownName
+from rmr1_core.lookup import resolve
 from rmr1_verdict_rewards.form import Form
 
 
@@ -55,11 +57,11 @@ class FormatReward(RewardFunction, frozen=True, kw_only=True):
 
 
 class CombinedReward(RewardFunction, frozen=True, kw_only=True, dict=True):
-    """The weighted sum of this plugin's other rewards.
+    """The weighted sum of other rewards.
 
     In a recipe: `options = {weights = {verdict = 1.0, format = 0.2}, options = {format = {form =
     "answer"}}}`. Keep the weight of the form below that of the verdict, or a model may live on
-    well-formed wrong answers.
+    well-formed wrong answers. `weights = {verdict = 1.0, served = 0.3}` adds what a judge thinks.
     """
 
     weights: Annotated[
@@ -81,9 +83,10 @@ class CombinedReward(RewardFunction, frozen=True, kw_only=True, dict=True):
         return [(w, self._part(n, self.options.get(n, {}))) for n, w in self.weights.items()]
 
     def _part(self, name: str, options: Mapping[str, Any]) -> RewardFunction:
+        if name == self.name:
+            raise BadOption("reward", self.name, f"{name!r} cannot weigh itself")
         if name not in PARTS:
-            known = ", ".join(sorted(PARTS))
-            raise BadOption("reward", self.name, f"no reward {name!r} to weigh; there are {known}")
+            return self._elsewhere(name, options)
         kind = PARTS[name]
         unknown = sorted(set(options) - set(kind.__struct_fields__))
         if unknown:
@@ -94,10 +97,38 @@ class CombinedReward(RewardFunction, frozen=True, kw_only=True, dict=True):
             problem = str(error).replace("`", "")
             raise BadOption("reward", self.name, f"options of {name!r}: {problem}") from None
 
+    def _elsewhere(self, name: str, options: Mapping[str, Any]) -> RewardFunction:
+        """A reward of another plugin. Those of this one are made without looking them up, because
+        plugins are still being found when this one is asked what it offers."""
+        try:
+            reward: RewardFunction = resolve("reward", Ref(name=name, options=dict(options)))
+        except UnknownName as error:
+            raise BadOption("reward", self.name, f"cannot weigh {name!r}: {error}") from None
+        return reward
+
     def __call__(self, judgment: Judgment, label: Verdict) -> float:
         """The sum of weight times reward."""
         return sum(weight * reward(judgment, label) for weight, reward in self._parts)
 
+    def group(
+        self, messages: Sequence[Message], judgments: Sequence[Judgment], label: Verdict
+    ) -> list[float]:
+        """The same for all answers to a prompt."""
+        columns = [
+            [weight * score for score in reward.group(messages, judgments, label)]
+            for weight, reward in self._parts
+        ]
+        return [sum(scores) for scores in zip(*columns, strict=True)]
+
+    @property
+    def sees_groups(self) -> bool:
+        """Whether one of them compares answers."""
+        return any(reward.sees_groups for _, reward in self._parts)
+
+    def checks(self) -> Iterable[Check]:
+        """What each of them looks at."""
+        return [check for _, reward in self._parts for check in reward.checks()]
+
 
 PARTS: Mapping[str, type[RewardFunction]] = {"verdict": VerdictReward, "format": FormatReward}
-"""The rewards that can be combined, by name."""
+"""The rewards of this plugin that can be combined, by name."""
