@@ -30,7 +30,7 @@ def write_csv(file: IO[str], columns: Mapping[str, type], rows: Iterable[Row]) -
 
     Numbers are as Python writes them, truth is "true" or "false", and what is not known is empty.
     """
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file)  # with CR and LF as in RFC 4180, or a lone CR were not quoted
     writer.writerow(columns)
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 - how many there were

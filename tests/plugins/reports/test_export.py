@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from rmr1_core import Judgment, Pair, bench, jsonl
 from rmr1_core.cli import run_command
@@ -162,6 +165,29 @@ def test_a_leaderboard_ranks_judges_with_what_qualifies_them(export: Export) -> 
 )
 def test_a_name_is_no_markup(text: str, plain: str) -> None:
     assert escaped(text) == plain
+
+
+MARKUP = st.text(st.sampled_from("\\`*_[]()<>#!|~$&@:/.-+=\r\n\t '\"{}1a") | st.characters())
+
+
+@given(MARKUP)
+def test_any_name_is_one_cell_of_plain_text(text: str) -> None:
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    page = reader.render(f"| a | b |\n| --- | --- |\n| {escaped(text)} | x |\n")
+    assert page.count("<td>") == 2
+    assert "<" not in page.partition("<td>")[2].partition("</td>")[0]
+
+
+@given(st.lists(MARKUP, min_size=1))
+def test_any_texts_come_back_from_csv(texts: list[str]) -> None:
+    file = io.StringIO(newline="")
+    export_tables.write_csv(file, {"text": str, "n": int}, ({"text": t, "n": -1} for t in texts))
+    file.seek(0)
+    _, *rows = csv.reader(file)
+    assert [row[1] for row in rows] == ["-1"] * len(texts)
+    for (read, _), text in zip(rows, texts, strict=True):
+        assert not read.startswith(export_tables.FORMULA)
+        assert read.removeprefix("'") == text.removeprefix("'").replace("\0", "\ufffd")
 
 
 def test_the_library_datasets_loads_the_folder(export: Export, tmp_path: Path) -> None:
