@@ -7,6 +7,7 @@ that a distillation which goes on asks what it would have asked anyway.
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from rmr1_core.errors import BadInput, EngineFailed, RunIncomplete, UsageError
 from rmr1_core.judging import Judging
 from rmr1_core.locks import locked
 from rmr1_core.lookup import pinned, resolve
+from rmr1_core.observers import Observers
 from rmr1_core.progress import progress
 from rmr1_core.slots import Slot
 from rmr1_core.values import Example, FailedJudgment, Message
@@ -45,10 +47,20 @@ def execute(folder: Path, *, allow_failed: bool = False) -> DistillReport:
         UsageError: there is no distillation here.
     """
     with locked(work_of(folder)):
-        work = Work(folder)
-        work.check_prompt()
-        _ask(work, allow_failed)
-        return results(work)
+        began, observers = time.monotonic(), Observers()
+        try:
+            work = Work(folder)
+            work.check_prompt()
+            _ask(work, allow_failed)
+            report = results(work)
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            words = f"error: {error}" if str(error) else ""
+            observers.distilled(folder, status, time.monotonic() - began, words)
+            raise
+        words = f"{report.kept:,} traces for {report.rows:,} rows"
+        observers.distilled(folder, "done", time.monotonic() - began, words)
+        return report
 
 
 def work_of(folder: Path) -> Path:

@@ -119,3 +119,9 @@ def rmr1_stepped(folder: Path, stage: str, event: Mapping[str, Any]) -> None:
 @hookspec
 def rmr1_run_finished(record: RunRecord, folder: Path) -> None:
     """Observe how a run ended; its results are in its folder."""
+
+
+@hookspec
+def rmr1_distilled(folder: Path, status: str, seconds: float, words: str) -> None:
+    """Observe how `rmr1 data distill` ended ("done", "failed" or "interrupted") after so many
+    seconds; `words` say what came of it, or what its error was."""

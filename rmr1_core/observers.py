@@ -37,6 +37,12 @@ class Observers:
         """Tell how a run ended."""
         self._tell(self._hook.rmr1_run_finished.get_hookimpls(), record=record, folder=folder)
 
+    def distilled(self, folder: Path, status: str, seconds: float, words: str) -> None:
+        """Tell how a distillation ended."""
+        implementations = self._hook.rmr1_distilled.get_hookimpls()
+        told = {"folder": folder, "status": status, "seconds": seconds, "words": words}
+        self._tell(implementations, **told)
+
     def _tell(self, implementations: list[Any], **told: object) -> None:
         for implementation in implementations:
             try:

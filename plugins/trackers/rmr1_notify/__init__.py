@@ -40,8 +40,21 @@ def rmr1_run_finished(record: RunRecord, folder: Path) -> None:
     if began is None:
         return
     from rmr1_notify.telling import tell
+    from rmr1_notify.words import of_run
 
-    tell(record, folder, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    tell(record.status, seconds, lambda: of_run(record, folder, seconds))
+
+
+@hookimpl
+def rmr1_distilled(folder: Path, status: str, seconds: float, words: str) -> None:
+    """Tell how a distillation ended, if it took long."""
+    if not os.environ.get(VARIABLE):
+        return
+    from rmr1_notify.telling import tell
+    from rmr1_notify.words import of_distillation
+
+    tell(status, seconds, lambda: of_distillation(folder, status, seconds, words))
 
 
 @hookimpl

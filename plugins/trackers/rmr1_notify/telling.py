@@ -9,12 +9,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
-from rmr1_core import RunRecord
 from rmr1_core.errors import UsageError
 from rmr1_notify import VARIABLE, ways
-from rmr1_notify.words import News, news
+from rmr1_notify.words import News
 
 AFTER_VARIABLE, AFTER_SECONDS = "RMR1_NOTIFY_AFTER", 60.0
 PATIENCE_SECONDS = ways.SECONDS + 6
@@ -22,17 +20,18 @@ PATIENCE_SECONDS = ways.SECONDS + 6
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
-def tell(record: RunRecord, folder: Path, seconds: float) -> None:
-    """Tell how a run ended that took so many seconds, if that is long.
+def tell(status: str, seconds: float, news: Callable[[], News]) -> None:
+    """Tell the news of what took so many seconds, if that is long.
 
     Who presses Ctrl-C knows; who had stopped a run without a terminal may be somebody else.
     """
-    if seconds < after() or (record.status == "interrupted" and sys.stderr.isatty()):
+    if seconds < after() or (status == "interrupted" and sys.stderr.isatty()):
         return
     try:
-        way, what = _way(), news(record, folder, seconds)
-    except UsageError:
-        return  # it was said when the run began
+        way, what = _way(), news()
+    except UsageError as error:
+        _warn(str(error))
+        return
     failed: list[Exception] = []
     sender = threading.Thread(target=_guarded, args=(way, what, failed), daemon=True)
     sender.start()

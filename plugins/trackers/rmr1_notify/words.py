@@ -29,7 +29,7 @@ class News(msgspec.Struct, frozen=True):
         return "\n".join(self.lines)
 
 
-def news(record: RunRecord, folder: Path, seconds: float) -> News:
+def of_run(record: RunRecord, folder: Path, seconds: float) -> News:
     """What there is to say of a run, which is not more than its record and its results."""
     stage, reports = _latest(folder)
     said = [_score(report) for report in reports]
@@ -50,6 +50,22 @@ def news(record: RunRecord, folder: Path, seconds: float) -> News:
         lines=(*error, *said, f"took {duration(seconds)}"),
         facts=facts,
     )
+
+
+def of_distillation(folder: Path, status: str, seconds: float, words: str) -> News:
+    """What there is to say of a distillation."""
+    facts = {
+        "run": str(folder),
+        "command": "data distill",
+        "status": status,
+        "seconds": round(seconds, 1),
+        "error": words.removeprefix("error: ") if status == "failed" else "",
+        "stage": "",
+        "results": [],
+    }
+    lines = [_cut(words)] if words else []
+    title = f"rmr1 data distill {status}: {folder}"
+    return News(title=title, lines=(*lines, f"took {duration(seconds)}"), facts=facts)
 
 
 def duration(seconds: float) -> str:

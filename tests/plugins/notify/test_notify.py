@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rmr1_core import EvalProtocol, Ref, bench, recipes, runs, train
+from rmr1_core import EvalProtocol, Ref, bench, distilling, recipes, runs, train
 from rmr1_core.bench import BenchRequest
+from rmr1_core.distill_report import Distillation, Teacher
 from rmr1_core.errors import EngineFailed
 from rmr1_notify import rmr1_checks, telling, ways, words
 
@@ -139,6 +140,34 @@ def test_a_training_run_tells_of_its_last_judge(
     assert json.loads(server.heard[-1].body)["text"].startswith("second: sample-one ")
 
 
+def test_a_distillation_tells_what_came_of_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RMR1_NOTIFY", server.url)
+    monkeypatch.setenv("RMR1_NOTIFY_AFTER", "0")
+    judge = Teacher(backbone=Ref(name="nobody"), engine=Ref(name="scripted"))
+    asked = Distillation(dataset=Ref(name="rows"), judge=judge)
+    distilling.start(tmp_path / "traces", asked)
+    report = distilling.execute(tmp_path / "traces")
+    told = json.loads(server.heard[0].body)
+    assert told["title"] == f"rmr1 data distill done: {tmp_path / 'traces'}"
+    assert told["text"].splitlines()[0] == f"{report.kept} traces for 4 rows"
+
+
+def test_a_distillation_that_fails_tells_its_error(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RMR1_NOTIFY", server.url)
+    monkeypatch.setenv("RMR1_NOTIFY_AFTER", "0")
+    engine = Ref(name="scripted", options={"crash_after": 1})
+    judge = Teacher(backbone=Ref(name="nobody"), engine=engine)
+    distilling.start(tmp_path / "traces", Distillation(dataset=Ref(name="rows"), judge=judge))
+    with pytest.raises(EngineFailed):
+        distilling.execute(tmp_path / "traces")
+    told = json.loads(server.heard[0].body)
+    assert (told["status"], told["error"]) == ("failed", "the script says: crash")
+
+
 def test_what_was_quick_is_not_told(run: Run, server: Server) -> None:
     run(server.url, after="10m")
     assert server.heard == []
@@ -166,7 +195,7 @@ def test_no_word_of_an_error_becomes_a_command(tmp_path: Path) -> None:
     record = runs.new_record(tmp_path, "bench")
     runs.write_record(tmp_path, record)
     text = "$(touch x); `touch x`\0 <!channel> & <b>"
-    what = words.news(runs.finished(record, "failed", text), tmp_path, 1)
+    what = words.of_run(runs.finished(record, "failed", text), tmp_path, 1)
     ways.by_command(f'cd {tmp_path}; printf %s "$RMR1_MESSAGE" > told', what)
     assert not (tmp_path / "x").exists()
     assert (tmp_path / "told").read_text() == f"error: {text}\ntook 1 s".replace("\0", "")
@@ -176,7 +205,7 @@ def test_nobody_is_called_by_markup(server: Server, tmp_path: Path) -> None:
     record = runs.new_record(tmp_path, "bench")
     runs.write_record(tmp_path, record)
     failed = runs.finished(record, "failed", "<!channel>\r\nTitle: x" + "y" * 10000)
-    what = words.news(failed, tmp_path, 1)
+    what = words.of_run(failed, tmp_path, 1)
     ways.webhook(f"slack:{server.url}")(what)
     assert "&lt;!channel&gt;" in json.loads(server.heard[0].body)["text"]
     assert len(what.text) < 1000
