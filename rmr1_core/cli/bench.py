@@ -41,7 +41,7 @@ from rmr1_core.values import Order, Ref
     "  rmr1 bench rmb --backbone org/model --limit 200 -n 4 --dtype float32\n"
     "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
-    "  rmr1 bench rmb --backbone qwen7b --detach goes on when the terminal is closed\n"
+    "  rmr1 bench rmb --backbone qwen7b --detach   goes on without the terminal\n"
     "  rmr1 bench --resume last",
 )
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))

@@ -28,7 +28,7 @@ from rmr1_core.errors import MissingPackage, UsageError
     "  rmr1 run --backbone qwen14b --trainer verl-grpo --check\n"
     "  rmr1 run --backbone qwen14b --trainer verl-grpo --dry-run\n"
     "  rmr1 run --recipe my.toml --set seed=3 --dry-run\n"
-    "  rmr1 run --detach                         goes on when the terminal is closed\n"
+    "  rmr1 run --detach                         goes on without the terminal\n"
     "  rmr1 run --resume last"
 )
 @click.option("--recipe", type=ComponentName("recipe"), help="A recipe's name, or a TOML file.")

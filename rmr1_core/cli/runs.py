@@ -60,10 +60,10 @@ def list_(runs_dir: Path | None, as_json: bool) -> None:
 @click.argument("run", type=RunName())
 @runs_dir_option
 def attach(run: str, runs_dir: Path | None) -> None:
-    """Show the output of a RUN that was started with --detach, to its end.
+    """Show the output of a detached RUN, to its end.
 
-    RUN is its id, a part of it, 'last', or the folder of a distillation. Ctrl-C leaves it going.
-    Else the exit code is the run's.
+    It was started with --detach. RUN is its id, a part of it, 'last', or the folder of a
+    distillation. Ctrl-C leaves it going. Else the exit code is the run's.
     """
     from rmr1_core.cli.detach import attach as follow
 
