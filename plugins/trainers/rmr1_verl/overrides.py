@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rmr1_verl.releases import KEYS, key
@@ -27,26 +27,34 @@ _JOBS_OWN = (
     "manager_name",
 )
 """What the job's other steps rely on, and has no option."""
+_WITH_GROUPS = ("reward_workers", "test_every", "test_before")
+"""What a reward that compares relies on besides: all answers to a prompt meet in one process, and
+there are as many as the option says, which is not so in a validation."""
+_GROUPS: Mapping[str, Any] = {"reward_workers": 1, "reward_name": "compute_group_score"}
 _WORDS = {"null", "true", "false", "nan", "inf"}
 
 
-def overrides(trainer: VerlGrpo, task: TrainingTask, paths: Mapping[str, str]) -> tuple[str, ...]:
+def overrides(
+    trainer: VerlGrpo, task: TrainingTask, paths: Mapping[str, str], *, groups: bool = False
+) -> tuple[str, ...]:
     """The exact command line of `main_ppo`, without what depends on the machine.
 
     `paths` gives train_files, checkpoints, hydra_folder, reward_file, reward_settings and
-    manager_file. What `extra` sets takes the place of ours.
+    manager_file. `groups`: the reward compares the answers to a prompt. What `extra` sets takes the
+    place of ours.
 
     Raises:
         BadOption: `extra` sets what is an option, or what the job relies on.
     """
-    settings = {key(name): value for name, value in _settings(trainer, task, paths).items()}
-    extra = _extra(trainer)
+    ours = {**_settings(trainer, task, paths), **(_GROUPS if groups else {})}
+    settings = {key(name): value for name, value in ours.items()}
+    extra = _extra(trainer, _JOBS_OWN + (_WITH_GROUPS if groups else ()))
     given = {_bare(name) for name in extra}
     kept = {name: value for name, value in settings.items() if _bare(name) not in given}
     return tuple(_override(name, value) for name, value in {**kept, **extra}.items())
 
 
-def _extra(trainer: VerlGrpo) -> dict[str, Any]:
+def _extra(trainer: VerlGrpo, jobs_own: Sequence[str]) -> dict[str, Any]:
     """What `extra` sets, and with the loggers the one that our events are made from."""
     from rmr1_core.errors import BadOption  # veRL's environment reads this module, without rmr1
 
@@ -56,8 +64,9 @@ def _extra(trainer: VerlGrpo) -> dict[str, Any]:
         word = ours.get(_bare(name), "")
         if hasattr(trainer, word):
             raise BadOption("trainer", trainer.name, f"extra {name!r} is the option {word!r}")
-        if word in _JOBS_OWN:
-            whose = "the recipe's reward" if "reward" in name else "the job itself"
+        if word in jobs_own:
+            rewards = "reward" in name or word in _WITH_GROUPS
+            whose = "the recipe's reward" if rewards else "the job itself"
             raise BadOption("trainer", trainer.name, f"extra {name!r} is set by {whose}")
         if word == "loggers":
             names = [value] if isinstance(value, str) else list(value or ())

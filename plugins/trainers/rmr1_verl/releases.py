@@ -48,6 +48,7 @@ KEYS: Mapping[str, str] = {
     "reward_file": "reward.custom_reward_function.path",
     "reward_name": "reward.custom_reward_function.name",
     "reward_settings": "+reward.custom_reward_function.reward_kwargs.settings",
+    "reward_workers": "reward.num_workers",
     "manager_source": "reward.reward_manager.source",
     "manager_file": "reward.reward_manager.module.path",
     "manager_name": "reward.reward_manager.name",

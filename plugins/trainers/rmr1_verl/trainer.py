@@ -13,8 +13,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from rmr1_core import Check, Job, Option, Step, Trainer, TrainingTask
+from rmr1_core import Check, Job, Option, RewardFunction, Step, Trainer, TrainingTask
 from rmr1_core.errors import UsageError
+from rmr1_core.lookup import resolve
+from rmr1_core.rewarding import Rewarding
 from rmr1_verl import progress
 from rmr1_verl.overrides import overrides
 
@@ -24,6 +26,9 @@ EVENTS, LOG, CHECKPOINT = "events.jsonl", "log.txt", "checkpoint"
 CPU_SLOTS = '{"CPU": 32, "GPU": 1}'
 """What each node of a Ray cluster says that it has when no GPU is asked for: veRL counts GPUs, and
 asks for more CPUs than a small machine has."""
+MOST_WAITING = 1000
+"""Calls that a process of Ray with coroutines has under way, and what waits for more waits for
+ever: an answer waits in such a call until its group is complete."""
 METRICS = "verl-metrics.jsonl"
 """veRL's own log of metrics, which begins anew whenever the training resumes."""
 
@@ -82,13 +87,15 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
         """Check the settings, make the data, train, merge; each by a script of this plugin.
 
         Raises:
-            UsageError: a budget of compute is given, or `extra` sets what is not its own.
+            UsageError: a budget of compute is given, `extra` sets what is not its own, or a reward
+                that compares would be shown more answers than can wait.
         """
         if task.cpu_seconds is not None:
             raise UsageError(
                 f"trainer {self.name!r} cannot end at a budget of compute; give the stage 'steps' "
                 "in the place of compute_of"
             )
+        groups = self._compares(task)
         output = Path(task.output)
         settings, reward = str(output / "settings.json"), str(output / "reward.json")
         rewarding = str(output / "rewarding.json")
@@ -101,7 +108,7 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
             "manager_file": str(INSIDE / "manager.py"),
             "reward_settings": reward,
         }
-        exact = overrides(self, task, paths)
+        exact = overrides(self, task, paths, groups=groups)
         return Job(
             name=task.stage.name,
             steps=(
@@ -112,8 +119,10 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
             ),
             files={
                 settings: _json(self._settings(task)),
-                reward: _json(_reward_settings(output, rewarding)),
-                rewarding: _json({"prompt": task.recipe.prompt, "reward": task.recipe.reward}),
+                reward: _json(self._reward_settings(output, rewarding, groups)),
+                rewarding: _json(
+                    Rewarding(prompt=task.recipe.prompt, reward=task.recipe.reward, groups=groups)
+                ),
             },
             env={
                 "VERL_FILE_LOGGER_PATH": str(output / METRICS),
@@ -158,14 +167,31 @@ class VerlGrpo(Trainer, frozen=True, kw_only=True):
             "step_minutes": self.step_minutes,
         }
 
+    def _reward_settings(self, output: Path, rewarding: str, groups: bool) -> dict[str, Any]:
+        return {
+            "python": sys.executable,
+            "rewarding": rewarding,
+            "cause": str(output / "reward-error.txt"),
+            "tallies": str(output / "tallies"),
+            **({"group_seconds": self.step_minutes * 60} if groups else {}),
+        }
 
-def _reward_settings(output: Path, rewarding: str) -> dict[str, str]:
-    return {
-        "python": sys.executable,
-        "rewarding": rewarding,
-        "cause": str(output / "reward-error.txt"),
-        "tallies": str(output / "tallies"),
-    }
+    def _compares(self, task: TrainingTask) -> bool:
+        """Whether the reward compares the answers to a prompt.
+
+        Raises:
+            UsageError: and there are more answers in a step than can wait for the others.
+        """
+        reward: RewardFunction = resolve("reward", task.recipe.reward)
+        answers = self.rollout_batch_size * self.samples_per_prompt
+        if reward.sees_groups and answers > MOST_WAITING:
+            most = MOST_WAITING // self.samples_per_prompt
+            raise UsageError(
+                f"reward {reward.name!r} compares the answers to a prompt, and the {answers:,} of "
+                f"a step are more than veRL's reward process can hold; set rollout_batch_size of "
+                f"{self.name!r} to {most} at most"
+            )
+        return reward.sees_groups
 
 
 def _json(value: Any) -> str:

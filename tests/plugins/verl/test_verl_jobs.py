@@ -244,3 +244,36 @@ def test_a_budget_of_compute_is_refused(task: TrainingTask) -> None:
 def test_planning_touches_no_disk(task: TrainingTask, tmp_path: Path) -> None:
     grpo().plan(task)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reward_that_compares_gets_all_answers_to_a_prompt_in_one_process(
+    task: TrainingTask,
+) -> None:
+    recipe = msgspec.structs.replace(task.recipe, reward=Ref(name="served"))
+    comparing = msgspec.structs.replace(task, recipe=recipe)
+    job = grpo(**TINY).plan(comparing)
+    argv = job.steps[2].argv
+    assert "reward.num_workers=1" in argv
+    assert "reward.custom_reward_function.name=compute_group_score" in argv
+    assert json.loads(job.files[f"{task.output}/rewarding.json"])["groups"] is True
+    assert json.loads(job.files[f"{task.output}/reward.json"])["group_seconds"] == 240 * 60
+    plain = grpo(**TINY).plan(task)
+    assert not [setting for setting in plain.steps[2].argv if "num_workers" in setting]
+
+
+@pytest.mark.parametrize("name", ["reward.num_workers", "trainer.test_freq"])
+def test_what_would_tear_groups_apart_is_refused(task: TrainingTask, name: str) -> None:
+    recipe = msgspec.structs.replace(task.recipe, reward=Ref(name="served"))
+    comparing = msgspec.structs.replace(task, recipe=recipe)
+    with pytest.raises(BadOption, match="set by the recipe's reward"):
+        grpo(**TINY, extra={name: 2}).plan(comparing)
+    assert grpo(**TINY, extra={name: 2}).plan(task)
+
+
+def test_more_answers_than_can_wait_for_one_another_are_refused(task: TrainingTask) -> None:
+    recipe = msgspec.structs.replace(task.recipe, reward=Ref(name="served"))
+    comparing = msgspec.structs.replace(task, recipe=recipe)
+    with pytest.raises(
+        UsageError, match=r"7,168 of a step .* rollout_batch_size .* to 142 at most"
+    ):
+        grpo().plan(comparing)

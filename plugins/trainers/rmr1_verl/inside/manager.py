@@ -1,5 +1,5 @@
-"""veRL's usual reward manager, which also tells the reward how long the answer is, how it ended and
-in which step it was written: a reward may depend on it."""
+"""veRL's usual reward manager, which also tells the reward how long the answer is, how it ended, in
+which step it was written, and to which prompt with how many others: a reward may depend on it."""
 
 from __future__ import annotations
 
@@ -26,4 +26,17 @@ class MeasuringRewardManager(NaiveRewardManager):  # type: ignore[misc]
             "completion_tokens": written,
             "finish_reason": "length" if cut else "stop",
         }
+        if "session_id" in item.non_tensor_batch:
+            info["rmr1_group"] = self._group(item.non_tensor_batch)
         return await super().run_single(data)
+
+    def _group(self, told: Any) -> dict[str, Any]:
+        """An id of the prompt in this step, which of its answers this is, and the prompt."""
+        return {
+            "key": str(told["uid"]),
+            "place": int(told["session_id"]),
+            "size": int(self.config.actor_rollout_ref.rollout.n),
+            "messages": [
+                {"role": turn["role"], "content": turn["content"]} for turn in told["raw_prompt"]
+            ],
+        }
