@@ -47,7 +47,7 @@ def detach(folder: Path, name: str, argv: Sequence[str], *, as_json: bool) -> No
     alive = is_alive(detached.process)
     code = detaching.exit_code(folder, detached)
     if code or (code is None and not alive):
-        show(detaching.said(folder, detached))
+        show(detaching.said(folder, detached), err=as_json)
         raise AttachedEnd(f"{name} has ended at once, as is said above", code or 1)
     output = folder / detaching.OUTPUT_FILE
     if as_json:
@@ -108,7 +108,7 @@ def attach(folder: Path, name: str) -> None:
     raise click.exceptions.Exit(code)
 
 
-def show(chunks: Iterator[bytes]) -> None:
+def show(chunks: Iterator[bytes], *, err: bool = False) -> None:
     """Pass on what was said, as it was said."""
     for chunk in chunks:
-        click.echo(chunk, nl=False)
+        click.echo(chunk, nl=False, err=err)

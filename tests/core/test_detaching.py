@@ -20,16 +20,15 @@ import signal, sys, time
 from pathlib import Path
 from rmr1_core.locks import locked
 folder, how = Path(sys.argv[1]), sys.argv[2]
-if how == "ignores":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-with locked(folder):
-    print("held", flush=True)
-    while True:
-        try:
+usual = {"ignores": signal.SIG_IGN, "stays": lambda *_: None}
+signal.signal(signal.SIGINT, usual.get(how, signal.default_int_handler))
+try:
+    with locked(folder):
+        print("held", flush=True)
+        while True:
             time.sleep(60)
-        except KeyboardInterrupt:
-            if how == "heeds":
-                raise SystemExit(130)
+except KeyboardInterrupt:
+    raise SystemExit(130)
 """
 
 
