@@ -115,6 +115,8 @@ class Session(EngineSession):
                 raise KeyboardInterrupt
             engine.note(request.id)
             time.sleep(engine.seconds)
+            while number and engine.wait_while and Path(engine.wait_while).exists():
+                time.sleep(0.01)
             if engine.skip and re.search(engine.skip, text):
                 continue
             if engine.fail and re.search(engine.fail, text):
@@ -150,6 +152,7 @@ class ScriptedByOptions(Engine, frozen=True, kw_only=True):
     skip: Annotated[str, Option(description="what the prompt of a forgotten request has")] = ""
     stray: Annotated[str, Option(description="the id to answer instead")] = ""
     crash_after: Annotated[int, Option(description="requests before EngineFailed")] = 0
+    wait_while: Annotated[str, Option(description="file that makes it wait after the first")] = ""
     interrupt_after: Annotated[int, Option(description="requests before Ctrl-C")] = 0
 
     @contextmanager
