@@ -16,7 +16,7 @@ import pytest
 from documentation import marked
 
 import rmr1_core
-from rmr1_core import Backbone, Dataset, Verdict, mixtures
+from rmr1_core import Backbone, Completion, Dataset, Verdict, mixtures
 from rmr1_core.lookup import BACKBONE_FILE, resolve
 from rmr1_core.testing import check_component, example_pair, judgment
 
@@ -35,6 +35,26 @@ def test_the_plugin_in_the_readme_is_installed_and_trains(
     few += ["--set", "stages.grpo.dataset.options.rl_items=20"]
     done = rmr1("run", "--set", "reward.name=brief", *few, "--dry-run")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_reward_of_the_page_on_training_compares_the_right_answers() -> None:
+    found: dict[str, Any] = {}
+    exec(marked("shortest").code, found)
+    shortest = found["Shortest"](name="shortest")
+    assert shortest.sees_groups
+    pair = example_pair()
+    lengths = ((Verdict.A, 30), (Verdict.A, 20), (Verdict.B, 10), (Verdict.UNPARSED, 5))
+    answers = [
+        judgment(
+            pair,
+            verdict,
+            completion=Completion(
+                text="", finish_reason="stop", prompt_tokens=1, completion_tokens=length
+            ),
+        )
+        for verdict, length in lengths
+    ]
+    assert shortest.group((), answers, Verdict.A) == [0.0, 1.0, 0.0, 0.0]
 
 
 def test_the_scorer_in_the_readme_prints_a_headline_with_its_interval() -> None:
