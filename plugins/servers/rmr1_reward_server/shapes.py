@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
 from rmr1_core import Message
@@ -30,6 +30,7 @@ from rmr1_reward_server.gathering import (
     Scored,
     score_group,
 )
+from rmr1_reward_server.presence import while_there
 
 MOST_WAIT = 170.0
 """Seconds. OpenRLHF's client gives up after 180."""
@@ -61,6 +62,17 @@ class GatheredScore(BaseModel):
     group: int
 
 
+class Address(BaseModel):
+    """The settings in the address that is given to OpenRLHF."""
+
+    group: int = Field(default=0, ge=0, le=MOST_ANSWERS, description=_GROUP)
+    wait: float = Field(default=60.0, ge=0, le=MOST_WAIT, description=_WAIT)
+    method: Method = "round-robin"
+    strength: Strength = "bradley-terry"
+    label_is_reference: bool = False
+    alone: float | None = Field(default=None, description=_ALONE, allow_inf_nan=False)
+
+
 class OpenRLHF(BaseModel):
     """What OpenRLHF's client sends: `query` is the prompt and the answer, as one text."""
 
@@ -83,36 +95,30 @@ class _Item(NamedTuple):
     how: How
 
 
-def router(score: Score) -> APIRouter:
-    """The routes, for a server that scores groups with `score`."""
-    routes, gatherer = APIRouter(tags=["trainers"]), Gatherer(score)
+def router(score: Score, gatherer: Gatherer) -> APIRouter:
+    """The routes, for a server that scores groups with `score`, as the gatherer does."""
+    routes = APIRouter(tags=["trainers"])
 
     @routes.post("/v1/gather")
-    async def gather(asked: Gather) -> GatheredScore:
+    async def gather(asked: Gather, request: Request) -> GatheredScore:
         """Score an answer together with the others to its conversation that come one by one."""
         how = How(asked.method, asked.strength, tuple(asked.references), asked.rounds)
         item = _Item(_conversation(asked.messages), asked.answer, how)
-        found = await _together(gatherer, [item], asked.group, asked.wait, asked.alone)
+        coming = _together(gatherer, [item], asked.group, asked.wait, asked.alone)
+        found = await while_there(request, coming)
         return GatheredScore(score=found[0].score, group=found[0].group)
 
     @routes.post("/v1/openrlhf")
-    async def openrlhf(  # the parameters are those of the address
-        asked: OpenRLHF,
-        group: Annotated[int, Query(ge=0, le=MOST_ANSWERS, description=_GROUP)] = 0,
-        wait: Annotated[float, Query(ge=0, le=MOST_WAIT, description=_WAIT)] = 60.0,
-        method: Method = "round-robin",
-        strength: Strength = "bradley-terry",
-        label_is_reference: bool = False,
-        alone: Annotated[float | None, Query(description=_ALONE, allow_inf_nan=False)] = None,
+    async def openrlhf(
+        asked: OpenRLHF, address: Annotated[Address, Query()], request: Request
     ) -> Rewards:
         """Score answers as OpenRLHF's remote reward model does."""
-        how = How(method, strength)
-        items = list(_items(asked, how, label_is_reference=label_is_reference))
-        if group:
-            found = await _together(gatherer, items, group, wait, alone)
+        items = list(_items(asked, address))
+        if address.group:
+            coming = _together(gatherer, items, address.group, address.wait, address.alone)
         else:
-            found = await _by_prompt(score, items, alone)
-        return _rewards(found, strength)
+            coming = _by_prompt(score, items, address.alone)
+        return _rewards(await while_there(request, coming), address.strength)
 
     return routes
 
@@ -124,7 +130,8 @@ def _conversation(messages: str | list[dict[str, str]]) -> Conversation:
         raise HTTPException(422, str(error)) from None
 
 
-def _items(asked: OpenRLHF, how: How, *, label_is_reference: bool) -> Iterable[_Item]:
+def _items(asked: OpenRLHF, address: Address) -> Iterable[_Item]:
+    how = How(address.method, address.strength)
     count, labels = len(asked.query), asked.labels or [None] * len(asked.query)
     if not len(asked.prompts) == len(labels) == count:
         raise HTTPException(
@@ -139,7 +146,7 @@ def _items(asked: OpenRLHF, how: How, *, label_is_reference: bool) -> Iterable[_
                 422, f"query {place} does not begin with its prompt, so it has no answer to judge"
             )
         references = how.references
-        if label_is_reference:
+        if address.label_is_reference:
             references = (_reference(labels[place], place),)
         yield _Item(turns(prompt), answer, how._replace(references=references))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ class Shapes:
     """A server with the routes, and what its judge was asked."""
 
     def __init__(self) -> None:
-        from rmr1_reward_server.gathering import How
+        from rmr1_reward_server.gathering import Gatherer, How
         from rmr1_reward_server.shapes import router
 
         self.groups: list[tuple[Any, list[str], Any]] = []
@@ -46,8 +46,9 @@ class Shapes:
             self.groups.append((messages, list(answers), how))
             return await self.judge.ascore(messages, answers, **how._asdict())
 
-        app = FastAPI()
-        app.include_router(router(score))
+        app, gatherer = FastAPI(), Gatherer(score)
+        self.waiting: Callable[[], int] = lambda: gatherer.waiting
+        app.include_router(router(score, gatherer))
         config = uvicorn.Config(app, port=0, log_level="error", lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,6 +39,14 @@ def batch(*worths: int, **more: Any) -> dict[str, Any]:
         "labels": ["worth 5"] * len(worths),
         **more,
     }
+
+
+def await_until(holds: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if holds():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it does not happen")
 
 
 def gathered(worth: int, **more: Any) -> dict[str, Any]:
@@ -133,6 +144,20 @@ def test_gathered_answers_are_scored_together(shapes):
         {"score": 0.0, "group": 2},
         {"score": 1.0, "group": 2},
     ]
+
+
+def test_whoever_went_away_is_not_waited_for(shapes):
+    body = json.dumps(gathered(9, group=2)).encode()
+    head = "POST /v1/gather HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", int(shapes.url.rpartition(":")[2]))) as gone:
+        gone.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        await_until(lambda: shapes.waiting() == 1)
+    await_until(lambda: shapes.waiting() == 0)
+    with ThreadPoolExecutor(2) as pool:
+        bodies = (gathered(worth, group=2) for worth in (1, 2))
+        codes = list(pool.map(lambda body: post(f"{shapes.url}/v1/gather", body)[0], bodies))
+    assert codes == [200, 200]
+    assert sorted(shapes.groups[0][1]) == ["worth 1", "worth 2"]
 
 
 def test_a_conversation_that_ends_with_an_answer_is_refused(shapes):
