@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,69 @@ def check_judge(trained: Path, before: Path, folder: Path) -> None:
     bench = rmr1("bench", "toy", "--backbone", str(trained), "--limit", "20", "--json")
     done = subprocess.run(bench, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class Judge(ThreadingHTTPServer):
+    """A reward server to which shorter answers win; keeps the groups that it was shown."""
+
+    request_queue_size = 64
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        groups: list[Any] = []
+        self.groups = groups
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                groups.append(body)
+                lengths = [len(text) for text in body["answers"]]
+                won = [sum(other > own for other in lengths) / len(lengths) for own in lengths]
+                self._say({"scores": won})
+
+            def do_GET(self) -> None:
+                self._say({"status": "ok"})
+
+            def _say(self, body: Any) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+def test_a_served_judge_is_shown_whole_groups_and_gets_what_it_prefers(
+    managed_environment: Managed, tmp_path: Path
+) -> None:
+    managed_environment("verl")
+    with Judge() as judge:
+        threading.Thread(target=judge.serve_forever, daemon=True).start()
+        served = settings(
+            *QUICK, "reward.name=served", f"reward.options.url=http://127.0.0.1:{judge.server_port}"
+        )
+        done = subprocess.run(
+            rmr1("run", "--recipe", "toy-verl", *served),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        judge.shutdown()
+    assert done.returncode == 0, done.stderr
+    (stage,) = tmp_path.glob("runs/*/stages/grpo")
+    steps = [event["data"] for event in events(stage) if "step" in event]
+    lengths = [step["response_length/mean"] for step in steps]
+    assert lengths[-1] < 0.9 * lengths[0]
+    rows = [json.loads(line) for line in (stage / "data.jsonl").read_text().splitlines()]
+    prompts = [order for row in rows for order in (row["messages"], row["twin"])]
+    assert 0 < len(judge.groups) <= 8 * STEPS
+    for group in judge.groups:  # equal answers are shown once
+        assert group["messages"] in prompts
+        assert 2 <= len(group["answers"]) <= 7
+    assert max(len(group["answers"]) for group in judge.groups) == 7
 
 
 def test_a_reward_that_raises_ends_the_run_with_its_own_error(
