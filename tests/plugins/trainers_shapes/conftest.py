@@ -20,8 +20,8 @@ from rmr1_core.testing import ScriptedEngine
 
 
 def larger(request: Request) -> str:
-    """Of answers that are `worth N`, the one with the larger number."""
-    first, second = re.findall(r"worth (\d+)", request.messages[-1].content)[-2:]
+    """Of answers that are `worth N`, the one with the larger number; the first of others."""
+    first, second = ["1", "0", *re.findall(r"worth (\d+)", request.messages[-1].content)][-2:]
     return f"<answer>[[{'A' if int(first) > int(second) else 'B'}]]</answer>"
 
 
