@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from scripted_rewards import Reply
 
-from rmr1_core import parse_verdict
+from rmr1_core import Judge, Ref, parse_verdict
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SETTINGS = (
@@ -21,6 +22,10 @@ SETTINGS = (
     "stages.sft.trainer.options.steps=450",
     "stages.grpo.trainer.options.steps=16",
     "stages.grpo.trainer.options.save_every=4",
+)
+SHOWN = (
+    r"=+ REQUEST =+\n(?P<request>.*)\n=+ RESPONSE A =+\n(?P<a>.*)\n=+ RESPONSE B =+\n(?P<b>.*)\n"
+    r"=+ END OF THE MATERIAL =+\s*"
 )
 
 
@@ -99,3 +104,44 @@ def test_a_server_that_goes_away_ends_the_run_with_a_sentence_and_it_resumes_whe
     assert [json.loads(line)["step"] for line in steps.read_text().splitlines()][:16] == list(
         range(1, 17)
     )
+
+
+class Endpoint:
+    """A model behind an endpoint, asked with the prompt `direct`, that prefers what `Judging`
+    does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._judging = Judging(folder)
+
+    def __call__(self, body: Any, number: int) -> Reply:
+        if body is None:
+            return Reply({"object": "list", "data": [{"id": "judge", "object": "model"}]})
+        shown = re.fullmatch(SHOWN, body["messages"][-1]["content"], re.DOTALL)
+        assert shown
+        asked = {"messages": [{"content": shown["request"]}], "answers": [shown["a"], shown["b"]]}
+        a, b = self._judging(asked, number).body["scores"]
+        verdict = "A" if a > b else "B" if b > a else "tie"
+        message = {"role": "assistant", "content": f"<answer>[[{verdict}]]</answer>"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105}
+        return Reply({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage})
+
+
+def test_what_the_judge_of_a_tournament_prefers_becomes_more_frequent(
+    tmp_path: Path, reward_server: Callable[..., Any]
+) -> None:
+    endpoint = reward_server(Endpoint(tmp_path))
+    engine = Ref(name="openai", options={"base_url": f"{endpoint.url}/v1", "model": "judge"})
+    with Judge(engine=engine, prompt="direct") as judge:
+
+        def score(body: Any, _: int) -> Reply:
+            if body is None:
+                return Reply({"status": "ok"})
+            messages, answers = body.pop("messages"), body.pop("answers")
+            return Reply({"scores": judge.score(messages, answers, **body)})
+
+        done = rmr1(tmp_path, "--smoke", url=reward_server(score).url, method="swiss")
+    assert done.returncode == 0, done.stderr
+    right = sampled(tmp_path)
+    assert right["grpo"] > right["sft"] + 0.05
+    assert len(endpoint.asked) > 1000
