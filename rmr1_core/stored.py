@@ -77,6 +77,11 @@ class StoredRun:
         """
         return cls(runs.find(runs.runs_folder(runs_dir), name))
 
+    @staticmethod
+    def kept(runs_dir: Path | None = None) -> list[Path]:
+        """The folders of all runs that are kept there, oldest first."""
+        return runs.folders(runs.runs_folder(runs_dir))
+
     @property
     def state(self) -> str:
         """The status that the record has, but "running" while a process writes the run, and "died"

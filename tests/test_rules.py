@@ -49,6 +49,7 @@ PUBLIC = {
     "rmr1_core.judge",
     "rmr1_core.cli.judge_options",
     "rmr1_core.conversations",
+    "rmr1_core.scoring",
     "rmr1_core.statistics",
     "rmr1_core.stored",
     "rmr1_core.testing",
