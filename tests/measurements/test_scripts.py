@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +27,31 @@ def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
         timeout=500,
         check=False,
     )
+
+
+@contextmanager
+def answering(script: Callable[[Any, int], tuple[int, Any]]) -> Iterator[str]:
+    """A server that answers a request and its number as a function says: its address."""
+    numbers = itertools.count(1)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            code, answer = script(body, next(numbers))
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Retry-After", "0")
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -115,3 +146,20 @@ def test_the_embedded_grpo_is_compared_with_trl() -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "times as fast" in ran.stdout
+
+
+def test_the_load_of_a_reward_server_is_measured_and_a_wrong_score_is_a_loss() -> None:
+    def scores(body: dict[str, Any], number: int) -> tuple[int, Any]:
+        worths = [int(answer.removeprefix("worth ")) for answer in body["answers"]]
+        shares = [sum(other < worth for other in worths) / 2 for worth in worths]
+        return (429, {}) if number == 1 else (200, {"scores": shares})
+
+    numbers = ("--clients", "3", "--requests", "2", "--answers", "3")
+    with answering(scores) as url:
+        done = run("reward_server_load.py", url, *numbers)
+    assert done.returncode == 0, done.stderr
+    assert "| 6 | 0 | 1 |" in done.stdout
+    with answering(lambda *_: (200, {"scores": [0.5, 0.5, 0.5]})) as url:
+        done = run("reward_server_load.py", url, *numbers)
+    assert done.returncode == 1
+    assert "| 0 | 6 | 0 |" in done.stdout
