@@ -1,7 +1,7 @@
 """The requests that trainers send, which ask for the reward of one answer at a time.
 
-`POST /v1/openrlhf` is for `--reward.remote_url` of OpenRLHF (`--remote_rm_url` before 0.10), whose
-client sends `{"query": […], "prompts": […], "labels": […]}` and takes `{"rewards": […],
+`POST /v1/openrlhf` is for OpenRLHF's `--reward.remote_url` (`--remote_rm_url` in older releases).
+Its client sends `{"query": […], "prompts": […], "labels": […]}` and takes `{"rewards": […],
 "scores": […], "extra_logs": {…}}`. It sends no other settings, so they are in the address.
 `POST /v1/gather` is the same with a conversation, for what is written here for veRL.
 """
