@@ -74,6 +74,12 @@ def test_a_large_run_is_measured_and_compared_with_its_limit() -> None:
     assert run("large_run.py", "--pairs", "20", "--limit-seconds", "0").returncode == 1
 
 
+def test_the_viewer_is_measured_and_compared_with_its_limit() -> None:
+    within = run("viewer_large.py", "--judgments", "200", "--limit-ms", "60000", "--no-browser")
+    assert within.returncode == 0, within.stderr
+    assert "| a whole pair: median" in within.stdout
+
+
 def test_streaming_preferences_is_measured_and_compared_with_its_limit() -> None:
     within = run("stream_preferences.py", "--rows", "200", "--limit-growth-mb", "900")
     assert within.returncode == 0, within.stderr

@@ -4,6 +4,7 @@ import { $, ask, count, make } from "./dom.js";
 
 const ROW = 74; // pixels, as in style.css
 const WINDOW = 100;
+const SETTLED = 40; // milliseconds
 
 export class List {
   constructor(choose) {
@@ -90,7 +91,8 @@ export class List {
     this.spacer.replaceChildren(...rows);
     if (this.chosen >= 0) this.box.setAttribute("aria-activedescendant", `row-${this.chosen}`);
     else this.box.removeAttribute("aria-activedescendant");
-    for (const window of windows) void this.need(window);
+    clearTimeout(this.waiting); // what is only scrolled past is not asked for
+    this.waiting = setTimeout(() => windows.forEach((window) => void this.need(window)), SETTLED);
   }
 
   element(at, row) {
