@@ -36,11 +36,13 @@ def view(
     are shown as they grow. Nothing is changed. Ctrl-C ends it.
     """
     import secrets
+    import signal
     import threading
 
     from rmr1_core.stored import StoredRun
     from rmr1_viewer.serving import served
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the index is removed then, too
     folders = [StoredRun.find(name, runs_dir).folder for name in runs]
     token = "" if host in LOOPBACK else secrets.token_urlsafe(24)
     with served(folders, runs_dir, host=host, port=port, token=token) as address:

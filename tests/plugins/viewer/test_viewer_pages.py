@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -220,3 +223,23 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(build(), ["view", "nobody", "--runs-dir", str(tmp_path)])
     assert isinstance(done.exception, UsageError)
+
+
+def test_the_command_prints_its_address_and_leaves_nothing_when_it_is_ended(tmp_path: Path) -> None:
+    usual(tmp_path / "runs")
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    command = ["-m", "rmr1_core", "view", "--no-browser", "--runs-dir", str(tmp_path / "runs")]
+    with subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(aside)},
+    ) as viewer:
+        assert viewer.stdout is not None
+        address = viewer.stdout.readline().split()[0]
+        wait(address, 6, **ONE)
+        assert list(aside.iterdir())
+        viewer.terminate()
+        assert viewer.wait(timeout=20) == 0
+    assert list(aside.iterdir()) == []
