@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,9 @@ from rmr1_core.stored import StoredEvaluation, StoredRun
 from rmr1_viewer.index import Index
 
 SECONDS_BETWEEN_LOOKS = 1.0
+CURVES = ("loss", "accuracy", "reward_mean", "kl", "response_length")
+"""What is drawn of the steps of training."""
+MOST_POINTS = 150
 
 
 class Watch:
@@ -95,12 +99,30 @@ def _summary(run: StoredRun, evaluations: Sequence[StoredEvaluation]) -> dict[st
         "how_far": run.how_far(),
         "error": record.error,
         "backbone": backbone.name if backbone else "",
-        "page": (run.folder / "report.html").exists(),
+        "curves": _curves(run),
         "evaluations": [
             {"name": e.name, "benchmarks": e.benchmarks(), "reports": _reports(e)}
             for e in evaluations
         ],
     }
+
+
+def _curves(run: StoredRun) -> list[dict[str, Any]]:
+    """The numbers of every stage's steps, thinned, as [step, value]."""
+    found = []
+    for stage, steps in run.steps().items():
+        every = -(-len(steps) // MOST_POINTS) or 1
+        for name in CURVES:
+            points = [
+                [step["step"], step[name]]
+                for step in [*steps[:-1:every], *steps[-1:]]
+                if isinstance(step.get(name), int | float)
+                and math.isfinite(step[name])
+                and isinstance(step.get("step"), int)
+            ]
+            if len(points) > 1:
+                found.append({"stage": stage, "name": name, "points": points})
+    return found
 
 
 def _reports(evaluation: StoredEvaluation) -> list[dict[str, Any]]:

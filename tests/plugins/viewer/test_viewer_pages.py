@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from made_runs import TRACE, append, both, judgment, make, pair, usual
 
-from rmr1_core import Verdict
+from rmr1_core import Verdict, jsonl
 from rmr1_core.cli import build
 from rmr1_core.errors import UsageError
 from rmr1_viewer.serving import served
@@ -243,3 +243,17 @@ def test_the_command_prints_its_address_and_leaves_nothing_when_it_is_ended(tmp_
         viewer.terminate()
         assert viewer.wait(timeout=20) == 0
     assert list(aside.iterdir()) == []
+
+
+def test_the_steps_of_training_come_as_curves_of_few_points(tmp_path: Path) -> None:
+    steps = [{"step": n, "loss": 1 / n, "kl": None} for n in range(1, 1001)]
+    folder = make(tmp_path, "one", [pair(0)], both(0, "A", "B"))
+    jsonl.write(folder / "stages" / "sft" / "steps.jsonl", steps)
+    with served([], tmp_path) as address:
+        wait(address, 1, **ONE)
+        (run,) = ask(address, "runs")["runs"]
+    (curve,) = run["curves"]
+    assert (curve["stage"], curve["name"]) == ("sft", "loss")
+    assert curve["points"][0] == [1, 1.0]
+    assert curve["points"][-1] == [1000, 0.001]
+    assert len(curve["points"]) < 200

@@ -24,6 +24,7 @@ function card(run) {
     ),
     run.error ? make("p", { class: "error" }, run.error) : null,
     run.evaluations.length ? table(run) : make("p", { class: "facts" }, "no judgments yet"),
+    run.curves?.length ? make("div", { class: "curves" }, ...run.curves.map(curve)) : null,
   );
 }
 
@@ -65,4 +66,32 @@ function measured({ headline, validity, partial }) {
     make("td", { class: "number" }, count(headline.n)),
     make("td", { class: "facts" }, doubts.filter(Boolean).join(" · ") || "nothing unusual"),
   ];
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+const short = (value) => Number(value.toPrecision(3)).toString();
+
+// A small line of what a stage of training measured at its steps.
+function curve({ stage, name, points }) {
+  const xs = points.map(([step]) => step);
+  const ys = points.map(([, value]) => value);
+  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const across = (step) => (200 * (step - left)) / (right - left || 1);
+  const up = (value) => 46 - (42 * (value - low)) / (high - low || 1);
+  const svg = document.createElementNS(SVG, "svg");
+  const line = document.createElementNS(SVG, "polyline");
+  const words = `${stage} · ${name.replaceAll("_", " ")}`;
+  svg.setAttribute("viewBox", "0 0 200 50");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${words}: ${short(ys[0])} to ${short(ys.at(-1))}`);
+  line.setAttribute("points", points.map(([step, value]) => `${across(step)},${up(value)}`).join(" "));
+  svg.append(line);
+  return make(
+    "figure",
+    {},
+    make("figcaption", {}, words, make("b", {}, short(ys.at(-1)))),
+    svg,
+    make("div", { class: "facts" }, `steps ${left}–${right} · ${short(low)} to ${short(high)}`),
+  );
 }
