@@ -12,7 +12,9 @@ Graubard 1998; Dean and Pagano 2015).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rmr1_core.values import Metric, Value
 
@@ -21,6 +23,8 @@ Z95 = 1.959963984540054
 
 _ROUNDING = 1e-12
 """Variance below this share of a Bernoulli variable's is rounding, not measurement."""
+
+_watched: ContextVar[dict[str, Estimate] | None] = ContextVar("watched", default=None)
 
 
 class Estimate(Value, frozen=True):
@@ -60,6 +64,8 @@ class Estimate(Value, frozen=True):
 
     def metric(self, name: str) -> Metric:
         """The estimate as it is reported."""
+        if (seen := _watched.get()) is not None:
+            seen[name] = self
         low, high = self.interval()
         return Metric(name=name, value=self.value, n=self.n, low=low, high=high)
 
@@ -69,6 +75,21 @@ class Estimate(Value, frozen=True):
             return self.clusters
         t = _student(z, max(self.clusters - 1, 1.0))
         return spread / self.variance * (z / t) ** 2
+
+
+@contextmanager
+def watching() -> Iterator[Mapping[str, Estimate]]:
+    """What the block reports of estimates, by the name of the metric; of one name, the last.
+
+    A metric alone does not tell what each cluster contributed. Who compares two runs needs that,
+    and has it so of every benchmark that makes its metrics of estimates.
+    """
+    seen: dict[str, Estimate] = {}
+    token = _watched.set(seen)
+    try:
+        yield seen
+    finally:
+        _watched.reset(token)
 
 
 def mean(values: Sequence[float], clusters: Sequence[str]) -> Estimate:

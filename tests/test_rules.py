@@ -64,7 +64,7 @@ LAYERS: tuple[set[str], ...] = (
     {"values", "weights", "keys"},
     {"charts"},
     {"traces", "ranking"}
-    | {"parsing", "statistics", "rows", "datafiles", "components", "jobs", "plain"},
+    | {"parsing", "statistics", "paired", "rows", "datafiles", "components", "jobs", "plain"},
     {"examples_file", "conversations"},
     {"hookspecs"},
     {"discovery"},

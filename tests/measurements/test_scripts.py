@@ -74,6 +74,18 @@ def test_a_large_run_is_measured_and_compared_with_its_limit() -> None:
     assert run("large_run.py", "--pairs", "20", "--limit-seconds", "0").returncode == 1
 
 
+def test_comparisons_of_simulated_judges_are_right_as_often_as_they_say() -> None:
+    few = run("compare_power.py", "--times", "60", "--seed", "5")
+    assert few.returncode == 0, few.stderr
+    assert "| 150 prompts of 9 pairs | " in few.stdout
+
+
+@pytest.mark.slow
+def test_planted_differences_are_found_and_null_comparisons_stay_quiet_a_thousand_times() -> None:
+    ran = run("compare_power.py", "--times", "1000")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_the_viewer_is_measured_and_compared_with_its_limit() -> None:
     within = run("viewer_large.py", "--judgments", "200", "--limit-ms", "60000", "--no-browser")
     assert within.returncode == 0, within.stderr
