@@ -13,6 +13,9 @@ from rmr1_core.cli.judge_options import (
     backbone_option,
     engine_option,
     max_new_tokens_option,
+    parser_option,
+    prompt_option,
+    temperature_option,
     top_p_option,
 )
 from rmr1_core.cli.options import (
@@ -47,15 +50,8 @@ from rmr1_core.values import Order, Ref
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))
 @backbone_option
 @engine_option
-@click.option(
-    "--prompt",
-    type=ComponentName("prompt"),
-    help="What the judge is asked; file:PATH for a template file. [default: the backbone's]",
-)
-@click.option(
-    "--parser",
-    help="How answers are read; see: rmr1 show prompts/NAME. [default: the prompt's]",
-)
+@prompt_option
+@parser_option
 @data_option
 @click.option(
     "--order",
@@ -73,11 +69,7 @@ from rmr1_core.values import Order, Ref
     show_default=True,
     help="Samples per pair and order; the majority counts.",
 )
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0),
-    help="0 is greedy. [default: 0, or 1 when -n is more than 1]",
-)
+@temperature_option
 @top_p_option
 @max_new_tokens_option
 @click.option(

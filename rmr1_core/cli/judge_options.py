@@ -22,3 +22,17 @@ max_new_tokens_option = click.option(
     type=click.IntRange(min=1),
     help="Limit of an answer. [default: the backbone's]",
 )
+prompt_option = click.option(
+    "--prompt",
+    type=ComponentName("prompt"),
+    help="What the judge is asked; file:PATH for a template file. [default: the backbone's]",
+)
+parser_option = click.option(
+    "--parser",
+    help="How answers are read; see: rmr1 show prompts/NAME. [default: the prompt's]",
+)
+temperature_option = click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    help="0 is greedy. [default: 0, or 1 when -n is more than 1]",
+)
