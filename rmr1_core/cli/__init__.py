@@ -136,6 +136,8 @@ def _how_to_go_on(argv: Sequence[str]) -> str:
         return f"what was done is kept, go on with: rmr1 {command} --resume {name}"
     if command == "env" or (command == "data" and words[:1] == ["mix"]):
         return "nothing half-built is left"
+    if command == "judge":
+        return "only what was printed is kept; ask for the rest again"
     return "what was done is kept"
 
 
