@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted_rewards import Reply
 
-from rmr1_core import Judge, Ref, parse_verdict
+from rmr1_core import Ref, parse_verdict
+from rmr1_core.lookup import resolve
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SETTINGS = (
@@ -127,20 +131,38 @@ class Endpoint:
         return Reply({"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage})
 
 
-def test_what_the_judge_of_a_tournament_prefers_becomes_more_frequent(
+@contextmanager
+def served(folder: Path, url: str) -> Iterator[str]:
+    """A real `rmr1 serve`, with a model behind an endpoint; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    judge = ["--engine", "openai", "--base-url", f"{url}/v1", "--model", "judge"]
+    command = [sys.executable, "-m", "rmr1_core", "serve", *judge, "--prompt", "direct"]
+    log = folder / "serve.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], cwd=folder, stdout=out, stderr=out
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 120
+        while not resolve("reward", Ref(name="served", options={"url": address})).checks()[0].ok:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_rmr1_serve_is_the_reward_and_what_its_judge_prefers_becomes_more_frequent(
     tmp_path: Path, reward_server: Callable[..., Any]
 ) -> None:
     endpoint = reward_server(Endpoint(tmp_path))
-    engine = Ref(name="openai", options={"base_url": f"{endpoint.url}/v1", "model": "judge"})
-    with Judge(engine=engine, prompt="direct") as judge:
-
-        def score(body: Any, _: int) -> Reply:
-            if body is None:
-                return Reply({"status": "ok"})
-            messages, answers = body.pop("messages"), body.pop("answers")
-            return Reply({"scores": judge.score(messages, answers, **body)})
-
-        done = rmr1(tmp_path, "--smoke", url=reward_server(score).url, method="swiss")
+    with served(tmp_path, endpoint.url) as address:
+        done = rmr1(tmp_path, "--smoke", url=address, method="swiss")
     assert done.returncode == 0, done.stderr
     right = sampled(tmp_path)
     assert right["grpo"] > right["sft"] + 0.05
