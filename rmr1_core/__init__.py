@@ -7,6 +7,7 @@ between them; and `Judge`, to ask one. What else may be used are the public modu
 
 from typing import TYPE_CHECKING, Any
 
+from rmr1_core.charts import BarRow, Bars, Chart, Curve, Heatmap, Mark, bars
 from rmr1_core.components import (
     PATH,
     Backbone,
@@ -71,11 +72,15 @@ __all__ = [
     "PATH",
     "Answer",
     "Backbone",
+    "BarRow",
+    "Bars",
     "Benchmark",
+    "Chart",
     "Check",
     "Comparison",
     "Completion",
     "Component",
+    "Curve",
     "Dataset",
     "Engine",
     "EngineSession",
@@ -84,12 +89,14 @@ __all__ = [
     "EvalProtocol",
     "Example",
     "FailedJudgment",
+    "Heatmap",
     "Job",
     "Judge",
     "Judgment",
     "Launcher",
     "LiveRequests",
     "Located",
+    "Mark",
     "Message",
     "Metric",
     "MixSource",
@@ -119,6 +126,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "after_thought",
+    "bars",
     "hookimpl",
     "parse_verdict",
     "without_quotes",

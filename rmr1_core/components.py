@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from rmr1_core.charts import Chart, bars
 from rmr1_core.errors import UsageError
 from rmr1_core.values import (
     Answer,
@@ -251,6 +252,14 @@ class Benchmark(Component, frozen=True, kw_only=True):
     @abc.abstractmethod
     def summarize(self, outcomes: Sequence[Outcome], scoring: str) -> Scores:
         """The score of these outcomes (at least one) under one of `scorings`."""
+
+    def charts(self, scores: Scores) -> Sequence[Chart]:
+        """What a report draws of its scores. Pure, and total: stored scores may lack a metric.
+
+        By default a bar for the headline and for each metric that is no part of another one.
+        """
+        whole = [metric for metric in scores.metrics if "/" not in metric.name]
+        return (bars("score", [scores.headline, *whole]),)
 
     @property
     def expected(self) -> Mapping[str, int]:

@@ -1,97 +1,89 @@
-"""The learning curve of a training run, as a picture."""
+"""The learning curve of a training run: what its trainers report of their steps, and the scores
+between the stages."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from rmr1_core.values import Metric, StageResult
+from rmr1_core import figures
+from rmr1_core.charts import BarRow, Bars, Chart, Curve
+from rmr1_core.values import Report, StageResult
 
 CURVE_FILE = "learning_curve.png"
 CURVES: Mapping[str, str] = {
     "loss": "loss",
+    "accuracy": "accuracy",
     "reward_mean": "mean reward",
     "kl": "KL to the reference",
     "response_length": "tokens per answer",
 }
 """What is drawn of a stage's steps, where its trainer reports it: field and label."""
 
-PER_ROW = 3
+MOST_POINTS = 600
+"""Of longer trainings, groups of successive steps are averaged."""
 
 Events = Sequence[Mapping[str, Any]]
 
 
 def draw(stages: Sequence[tuple[str, Events]], results: Sequence[StageResult], path: Path) -> None:
-    """Draw every stage's steps and the scores between them; nothing without matplotlib."""
-    try:
-        import matplotlib
-    except ImportError:
-        return
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    """Draw the scores, and every stage's steps."""
+    charts: list[Chart] = [
+        *scores(results),
+        *(c for name, events in stages for c in of_steps(name, events)),
+    ]
+    if charts:
+        figures.write(charts, path)
 
-    panels = [
-        (name, field, points)
-        for name, events in stages
-        for steps in [[event for event in events if event.get("event") == "step"]]
+
+def of_steps(stage: str, events: Events) -> list[Curve]:
+    """A curve for each quantity that a stage's steps tell; the loss only where no reward is."""
+    steps = [event for event in events if event.get("event") == "step"]
+    return [
+        Curve(title=f"{stage}: {CURVES[field]}", points=thinned(points))
         for field in _fields(steps)
-        if (points := [(s["step"], s[field]) for s in steps if _is_number(s.get(field))])
+        if (points := [(s["step"], s[field]) for s in steps if _told(s, field)])
     ]
-    rows = -(-(len(panels) + 1) // PER_ROW)
-    columns = min(len(panels) + 1, PER_ROW)
-    size = (4.2 * columns, 3.0 * rows)
-    figure, grid = pyplot.subplots(rows, columns, figsize=size, squeeze=False)
-    axes = list(grid.flat)
-    _scores(axes[0], results)
-    for axis, (name, field, points) in zip(axes[1:], panels, strict=False):
-        numbers, values = zip(*points, strict=True)
-        axis.plot(numbers, values, linewidth=0.6, alpha=0.4, color="tab:blue", label="each step")
-        axis.plot(numbers, _smooth(values), color="tab:blue", label="moving average")
-        axis.set_title(f"{name}: {CURVES[field]}", fontsize=10)
-        axis.set_xlabel("step")
-        axis.grid(alpha=0.3)
-    if panels:
-        axes[1].legend(fontsize=8)
-    for axis in axes[len(panels) + 1 :]:
-        axis.set_axis_off()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
-def _scores(axis: Any, results: Sequence[StageResult]) -> None:
+def scores(results: Sequence[StageResult]) -> list[Bars]:
+    """For each benchmark its headline before training and after every stage of the recipe."""
     own = [result for result in results if not result.variant and result.reports]
-    greedy = [r.reports[0].scores.headline for r in own]
-    sampled = [r.sampled[0].scores.headline for r in own if r.sampled]
-    both = len(sampled) == len(greedy)
-    higher = [not both or g.value >= s.value for g, s in zip_longest(greedy, sampled)]
-    _line(axis, greedy, higher, form="o-", color="tab:green", label="score")
-    if both:
-        lower = [not above for above in higher]
-        _line(axis, sampled, lower, form="s--", color="tab:orange", label="sampled")
-        axis.legend(fontsize=8, loc="center right")
-    axis.set_xticks(range(len(own)), [result.stage for result in own])
-    axis.margins(x=0.25)
-    axis.set_ylim(-10, 110)
-    axis.set_title("score with its 95 % interval, %", fontsize=10)
-    axis.grid(alpha=0.3)
-
-
-def _line(axis: Any, metrics: Sequence[Metric], above: Sequence[bool], **style: str) -> None:
-    """One line of scores with their intervals, and the numbers above or below its points."""
-    values = [100 * m.value for m in metrics]
-    errors = [
-        [100 * (m.value - m.low) for m in metrics],
-        [100 * (m.high - m.value) for m in metrics],
+    names = dict.fromkeys(report.benchmark for result in own for report in result.reports)
+    several = any(result.sampled for result in own)
+    series = ("greedy", "sampled") if several else ("",)
+    return [
+        Bars(
+            title=f"score on {name}",
+            series=series,
+            rows=tuple(
+                BarRow(
+                    label=result.stage,
+                    metrics=tuple(
+                        _headline(name, reports)
+                        for reports in (result.reports, result.sampled)[: len(series)]
+                    ),
+                )
+                for result in own
+            ),
+        )
+        for name in names
     ]
-    axis.errorbar(range(len(values)), values, yerr=errors, fmt=style["form"], color=style["color"],
-                  label=style["label"], capsize=4, linewidth=1.5, markersize=5)  # fmt: skip
-    for place, value in enumerate(values):
-        axis.annotate(f"{value:.1f}", (place, value), textcoords="offset points", fontsize=9,
-                      xytext=(7, 5 if above[place] else -13), color=style["color"])  # fmt: skip
+
+
+def thinned(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """At most so many points as are drawn: means of successive ones."""
+    size = -(-len(points) // MOST_POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size or 1)]
+    return tuple(
+        (group[len(group) // 2][0], sum(p[1] for p in group) / len(group)) for group in groups
+    )
+
+
+def _headline(benchmark: str, reports: Iterable[Report]) -> Any:
+    return next((r.scores.headline for r in reports if r.benchmark == benchmark), None)
 
 
 def _fields(steps: Events) -> Iterable[str]:
@@ -99,12 +91,9 @@ def _fields(steps: Events) -> Iterable[str]:
     return [field for field in CURVES if not (field == "loss" and rewarded)]
 
 
+def _told(step: Mapping[str, Any], field: str) -> bool:
+    return all(_is_number(step.get(name)) for name in ("step", field))
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _smooth(values: Sequence[float]) -> list[float]:
-    """The mean over a window around each step, of about a twentieth of all steps."""
-    half = max(1, len(values) // 40)
-    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
-    return [sum(window) / len(window) for window in windows]

@@ -40,6 +40,7 @@ from rmr1_core.values import (
     Pair,
     Request,
     RequestFailed,
+    Scores,
     Verdict,
 )
 
@@ -151,7 +152,8 @@ def check_component(component: Component) -> None:
 
 def check_pairs(benchmark: Benchmark, pairs: Iterable[Pair]) -> None:
     """Assert that a benchmark's pairs can be judged and scored: ids are unique, a judge that is
-    always right gets 1, one that is always wrong 0, and one that always says A gets in between."""
+    always right gets 1, one that is always wrong 0, and one that always says A gets in between.
+    What it draws of them it draws also where metrics are lacking."""
     listed = list(pairs)
     assert listed, "no pairs"
     assert len({pair.id for pair in listed}) == len(listed), "pair ids are not unique"
@@ -165,6 +167,8 @@ def check_pairs(benchmark: Benchmark, pairs: Iterable[Pair]) -> None:
                 assert low - 1e-9 <= metric.value <= high + 1e-9, (rule, metric)
                 assert metric.low <= metric.value <= metric.high, metric
                 assert metric.n > 0, metric
+            assert benchmark.charts(scores), "a benchmark has something to draw"
+            benchmark.charts(Scores(headline=scores.headline))  # total: of older scores, too
     asked = list(slots(benchmark.name, listed, EvalProtocol()))
     assert len({slot.key for slot in asked}) == 2 * len(listed)
 

@@ -6,6 +6,7 @@ recipe's own prompt strategy, and its job.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,5 +118,9 @@ def _run(
 
 
 def _draw(base: Pipeline, results: Sequence[StageResult]) -> None:
-    events = [(stage.name, base.events(stage.name)) for stage in base.recipe.stages]
-    curves.draw([(name, e) for name, e in events if e], results, base.folder / curves.CURVE_FILE)
+    """Draw the learning curve; a run does not fail of a picture."""
+    told = [(stage.name, base.events(stage.name)) for stage in base.recipe.stages]
+    try:
+        curves.draw([(name, e) for name, e in told if e], results, base.folder / curves.CURVE_FILE)
+    except Exception as error:  # the boundary to foreign code
+        print(f"warning: the learning curve cannot be drawn: {error!r}", file=sys.stderr)

@@ -29,12 +29,15 @@ PLUGINS = sorted(ROOT.glob("plugins/*/rmr1_*"))
 HOOKS = [name for name in vars(hookspecs) if name.startswith("rmr1_")]
 PUBLIC = {
     "rmr1_core",
+    "rmr1_core.charts",
     "rmr1_core.cli.engine_flags",
     "rmr1_core.cli.options",
+    "rmr1_core.curves",
     "rmr1_core.datafiles",
     "rmr1_core.environments",
     "rmr1_core.errors",
     "rmr1_core.examples_file",
+    "rmr1_core.figures",
     "rmr1_core.folders",
     "rmr1_core.hub",
     "rmr1_core.jobs",
@@ -62,8 +65,8 @@ LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
     | {"token_probe", "skipping", "locks"},
     {"values", "weights", "keys"},
-    {"charts"},
-    {"traces", "ranking"}
+    {"charts", "axes"},
+    {"traces", "ranking", "figures"}
     | {"parsing", "statistics", "paired", "rows", "datafiles", "components", "jobs", "plain"},
     {"examples_file", "conversations"},
     {"hookspecs"},

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from rmr1_core import Metric, Report, Scores
-from rmr1_core.curves import draw
+from rmr1_core.curves import MOST_POINTS, draw, of_steps, scores
 from rmr1_core.values import StageResult, Validity
-
-pytest.importorskip("matplotlib")
 
 
 def result(stage: str, value: float) -> StageResult:
@@ -67,3 +65,21 @@ def test_many_panels_stand_in_rows(tmp_path: Path) -> None:
     draw(both, [result("before", 0.0)], tmp_path / "curve.png")
     height, width = imread(tmp_path / "curve.png").shape[:2]
     assert 1 < width / height < 3
+
+
+def test_the_loss_of_reinforcement_learning_is_not_drawn() -> None:
+    curves = of_steps("grpo", [step(1, loss=2.0, reward_mean=0.5, accuracy=0.7)])
+    assert [curve.title for curve in curves] == ["grpo: accuracy", "grpo: mean reward"]
+
+
+def test_a_long_training_is_averaged() -> None:
+    (curve,) = of_steps("sft", [step(n, loss=float(n % 2)) for n in range(10 * MOST_POINTS)])
+    assert len(curve.points) == MOST_POINTS
+    assert {value for _, value in curve.points} == {0.5}
+
+
+def test_scores_stand_by_benchmark_greedy_beside_sampled() -> None:
+    (chart,) = scores([result("before", 0.2), result("sft", 0.9)])
+    assert chart.series == ("greedy", "sampled")
+    assert [row.label for row in chart.rows] == ["before", "sft"]
+    assert [m and m.value for m in chart.rows[1].metrics] == [0.9, 0.9]

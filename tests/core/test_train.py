@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("sample")
 
 @pytest.fixture(autouse=True)
 def without_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where matplotlib is not installed: a picture takes longer than all the rest."""
+    """As where matplotlib is broken: a picture takes longer than all the rest."""
     if "curve" not in request.node.name:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
 
@@ -285,8 +285,14 @@ def test_damaged_results_are_named(tmp_path: Path) -> None:
         train.stored_results(tmp_path)
 
 
+def test_a_picture_that_cannot_be_drawn_is_named_and_fails_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.execute(train.start(tmp_path, recipe()))
+    assert "warning: the learning curve cannot be drawn" in capsys.readouterr().err
+
+
 def test_a_learning_curve_is_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     folder = train.start(tmp_path, recipe())
     train.execute(folder)
     assert (folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")

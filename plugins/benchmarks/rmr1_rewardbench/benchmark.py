@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rmr1_core import Benchmark, Metric, Outcome, Pair, Scores
+from rmr1_core import Benchmark, Chart, Metric, Outcome, Pair, Scores, bars
 from rmr1_core.datafiles import hub_rows
 from rmr1_core.statistics import Estimate, average, mean, weighted
 from rmr1_rewardbench import rows
@@ -50,6 +50,11 @@ class RewardBench(Benchmark, frozen=True, kw_only=True):
                 *(e.metric(f"{SECTION_OF[name]}/{name}") for name, e in subsets.items()),
             ),
         )
+
+    def charts(self, scores: Scores) -> Sequence[Chart]:
+        """Sections with the averages, and the subsets, section by section."""
+        subsets = [m for m in scores.metrics if "/" in m.name]
+        return (*super().charts(scores), *([bars("score by subset", subsets)] if subsets else []))
 
 
 def _subsets(outcomes: Iterable[Outcome], undecided: float) -> dict[str, Estimate]:

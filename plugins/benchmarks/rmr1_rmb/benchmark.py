@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from rmr1_core import Benchmark, Metric, Option, Outcome, Pair, Scores
+from rmr1_core import BarRow, Bars, Benchmark, Chart, Metric, Option, Outcome, Pair, Scores
 from rmr1_core.datafiles import Row, hub_rows
 from rmr1_core.errors import UsageError
 from rmr1_core.statistics import Estimate, average, mean
 from rmr1_rmb import rows
-from rmr1_rmb.categories import BON, EXPECTED, GOALS, PAIRWISE
+from rmr1_rmb.categories import BON, CATEGORIES, EXPECTED, GOALS, PAIRWISE
 
 _SETS = {"all": (PAIRWISE, BON), "pairwise": (PAIRWISE,), "bon": (BON,)}
 _SPLITS = {PAIRWISE: "pairwise", BON: "bon"}
@@ -67,6 +67,11 @@ class RMB(Benchmark, frozen=True, kw_only=True):
             ),
             notes=notes,
         )
+
+    def charts(self, scores: Scores) -> Sequence[Chart]:
+        """The four parts, and the categories of each goal, pairs beside best-of-N items."""
+        goals = (_of_goal(goal, scores) for goal in GOALS)
+        return (*super().charts(scores), *(chart for chart in goals if chart.rows))
 
     def _hub_rows(self, sets: Iterable[str]) -> Iterator[Row]:
         try:
@@ -133,6 +138,21 @@ def _pair_accuracy(outcomes: Iterable[Outcome]) -> Iterator[Metric]:
         pairs = [_unit(o) for o in outcomes if o.pair.tags["goal"] == goal]
         if pairs:
             yield _mean(pairs).metric(f"{goal} BoN/pairs")
+
+
+def _of_goal(goal: str, scores: Scores) -> Bars:
+    by_name = {metric.name: metric for metric in scores.metrics}
+    labels = (_LABELS[PAIRWISE], _LABELS[BON])
+    all_rows = (
+        BarRow(
+            label=category.name,
+            metrics=tuple(by_name.get(f"{goal} {label}/{category.name}") for label in labels),
+        )
+        for category in CATEGORIES
+        if category.goal == goal
+    )
+    there = tuple(row for row in all_rows if any(row.metrics))
+    return Bars(title=f"{goal} by category", rows=there, series=labels)
 
 
 def _categories(units: Mapping[str, Sequence[_Unit]]) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rmr1_core import Benchmark, Metric, Outcome, Pair, Scores
+from rmr1_core import Benchmark, Chart, Heatmap, Metric, Outcome, Pair, Scores
 from rmr1_core.datafiles import hub_rows
 from rmr1_core.statistics import Estimate, mean, weighted
 from rmr1_rmbench import rows
@@ -50,6 +50,27 @@ class RMBench(Benchmark, frozen=True, kw_only=True):
         notes = ("cells A01, A12 and A20 are read from A02, A10 and A21, as RM-R1's script does",)
         return Scores(headline=headline, metrics=tuple(metrics), notes=notes if published else ())
 
+    def charts(self, scores: Scores) -> Sequence[Chart]:
+        """Total, levels and domains, and the matrix of styles, of all domains and of each."""
+        by_name = {metric.name: metric for metric in scores.metrics}
+        labels = ("Total", *(name.capitalize() for name in DOMAINS))
+        matrices = [
+            Heatmap(
+                title=f"{label}: style of chosen and rejected answer",
+                row_axis="chosen",
+                rows=STYLES,
+                column_axis="rejected",
+                columns=STYLES,
+                cells=tuple(
+                    tuple(by_name.get(f"{label}/A{i}{j}") for j in range(len(STYLES)))
+                    for i in range(len(STYLES))
+                ),
+            )
+            for label in labels
+        ]
+        there = [m for m in matrices if any(cell for row in m.cells for cell in row)]
+        return (*super().charts(scores), *there)
+
 
 class _Matrix:
     """The cells that were judged, and which of them stand for which."""
@@ -64,6 +85,9 @@ class _Matrix:
             yield from self._metric(level, _even(self._level(name, level) for name in DOMAINS))
         for name in DOMAINS:
             yield from self._metric(name.capitalize(), self._domain(name))
+        for i, j in CELLS:
+            cell = _even(self._blend(name, [(i, j)]) for name in DOMAINS)
+            yield from self._metric(f"Total/A{i}{j}", cell)
         for name in DOMAINS:
             yield from self._details(name.capitalize(), name)
             for i, j in CELLS:
