@@ -117,7 +117,7 @@ def _heatmap(axes: Any, chart: Heatmap) -> None:
 
     for i, row in enumerate(chart.cells):
         for j, metric in enumerate(row):
-            alpha = 0.0 if metric is None else 0.05 + 0.5 * metric.value**2
+            alpha = 0.0 if metric is None else 0.03 + 0.5 * metric.value**3
             box = Rectangle((j, i), 0.97, 0.94, color=SERIES[0], alpha=alpha, linewidth=0)
             axes.add_patch(box)
             said = "–" if metric is None else f"{100 * metric.value:.1f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rmr1_core.values import Metric, Value
+from rmr1_core.values import Metric, Scores, Value
 
 
 class Mark(Value, frozen=True):
@@ -59,3 +59,9 @@ Chart = Bars | Heatmap | Curve
 def bars(title: str, metrics: Iterable[Metric]) -> Bars:
     """A bar for each metric, with its name."""
     return Bars(title=title, rows=tuple(BarRow(label=m.name, metrics=(m,)) for m in metrics))
+
+
+def overview(scores: Scores) -> Bars:
+    """A bar for the headline, and for each metric that is no part of another one."""
+    whole = [metric for metric in scores.metrics if "/" not in metric.name]
+    return bars("score", [scores.headline, *whole])

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from rmr1_core.charts import Chart, bars
+from rmr1_core.charts import Chart, overview
 from rmr1_core.errors import UsageError
 from rmr1_core.values import (
     Answer,
@@ -258,8 +258,7 @@ class Benchmark(Component, frozen=True, kw_only=True):
 
         By default a bar for the headline and for each metric that is no part of another one.
         """
-        whole = [metric for metric in scores.metrics if "/" not in metric.name]
-        return (bars("score", [scores.headline, *whole]),)
+        return (overview(scores),)
 
     @property
     def expected(self) -> Mapping[str, int]:
