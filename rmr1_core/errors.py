@@ -16,6 +16,7 @@ Anything else that escapes is a bug and keeps its traceback.
     ├── EngineFailed               1   the engine cannot go on
     ├── JobFailed                  1   a trainer ended badly
     ├── RunIncomplete              1   some requests failed for good
+    ├── WorseThanAllowed           1   a run may be worse than the one it is compared with
     └── RunLocked                  1   another process writes this run
 """
 
@@ -144,6 +145,10 @@ class RunIncomplete(Rmr1Error):
             f"{failed} requests failed (the first: {first}); what was done is kept; "
             f"ask them again with: --resume {run}"
         )
+
+
+class WorseThanAllowed(Rmr1Error):
+    """A run is not shown to be as good as the one it is compared with, less so many points."""
 
 
 class RunLocked(Rmr1Error):

@@ -161,15 +161,29 @@ def report(
     return Report(
         benchmark=benchmark.name,
         scoring=chosen,
-        scores=_summarize(benchmark, results, chosen),
+        scores=summarized(benchmark, results, chosen),
         validity=tally.validity(results),
         alternatives={
-            other: _summarize(benchmark, results, other)
+            other: summarized(benchmark, results, other)
             for other in benchmark.scorings
             if other != chosen
         },
         missing=missing(judged, expected),
     )
+
+
+def summarized(benchmark: Benchmark, results: Sequence[Outcome], scoring: str) -> Scores:
+    """A benchmark's scores of these outcomes.
+
+    Raises:
+        PluginFailed: the benchmark's own code raised.
+    """
+    try:
+        return benchmark.summarize(results, scoring)
+    except Rmr1Error:
+        raise
+    except Exception as error:  # the boundary to foreign code
+        raise PluginFailed(benchmark.name, f"summarize raised {error!r}") from error
 
 
 def _percentile(lengths: Counter[int], share: float) -> int:
@@ -184,15 +198,6 @@ def _percentile(lengths: Counter[int], share: float) -> int:
 
 def _lot(name: str) -> bytes:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
-
-
-def _summarize(benchmark: Benchmark, results: Sequence[Outcome], scoring: str) -> Scores:
-    try:
-        return benchmark.summarize(results, scoring)
-    except Rmr1Error:
-        raise
-    except Exception as error:  # the boundary to foreign code
-        raise PluginFailed(benchmark.name, f"summarize raised {error!r}") from error
 
 
 def _parsed_in_both_orders(outcome: Outcome) -> bool:

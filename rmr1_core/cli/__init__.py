@@ -54,13 +54,14 @@ def cli() -> None:
 
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
-    from rmr1_core.cli import bench, data, doctor, env, inspect, judge, run, runs
+    from rmr1_core.cli import bench, compare, data, doctor, env, inspect, judge, run, runs
 
     for command in (
         run.run,
         bench.bench,
         judge.judge,
         runs.runs,
+        compare.compare,
         data.data,
         env.env,
         doctor.doctor,
