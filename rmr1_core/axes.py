@@ -5,27 +5,15 @@ The colours stand for variables of a page: see `figures`, which puts charts toge
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from rmr1_core.charts import Bars, Chart, Curve, Heatmap
+from rmr1_core.charts import Bars, Chart, Curve, Heatmap, one_line
 from rmr1_core.values import Metric
 
 INK, SOFT, LINE = "#1b1f28", "#5c6676", "#dfe3eb"
 SERIES = ("#3b5bdc", "#c2701c", "#1a7f4c")
 MARKERS = ("D", "s", "^", "v", "P", "X")
-LONGEST = 34
-"""Characters of a label."""
-
-
-def one_line(text: str, most: int = LONGEST) -> str:
-    """A text of anybody's as one short line, without what would turn the direction of others."""
-    line = "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c
-        for c in " ".join(text[: 4 * most].split())
-    )
-    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def draw(axes: Any, chart: Chart) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from rmr1_core.values import Metric, Scores, Value
+
+LONGEST = 34
+"""Characters of a label."""
 
 
 class Mark(Value, frozen=True):
@@ -65,3 +69,12 @@ def overview(scores: Scores) -> Bars:
     """A bar for the headline, and for each metric that is no part of another one."""
     whole = [metric for metric in scores.metrics if "/" not in metric.name]
     return bars("score", [scores.headline, *whole])
+
+
+def one_line(text: str, most: int = LONGEST) -> str:
+    """A text of anybody's as one short line, without what would turn the direction of others."""
+    line = "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c
+        for c in " ".join(text[: 4 * most].split())
+    )
+    return line if len(line) <= most else line[: most - 1] + "…"

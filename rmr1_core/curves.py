@@ -60,7 +60,7 @@ def scores(results: Sequence[StageResult]) -> list[Bars]:
             series=series,
             rows=tuple(
                 BarRow(
-                    label=result.stage,
+                    label=result.stage + (" (partial)" if _partial(name, result) else ""),
                     metrics=tuple(
                         _headline(name, reports)
                         for reports in (result.reports, result.sampled)[: len(series)]
@@ -84,6 +84,10 @@ def thinned(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float],
 
 def _headline(benchmark: str, reports: Iterable[Report]) -> Any:
     return next((r.scores.headline for r in reports if r.benchmark == benchmark), None)
+
+
+def _partial(benchmark: str, result: StageResult) -> bool:
+    return any(r.partial for r in result.reports if r.benchmark == benchmark)
 
 
 def _fields(steps: Events) -> Iterable[str]:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rmr1_core import axes
-from rmr1_core.axes import INK, LINE, SERIES, SOFT, one_line
-from rmr1_core.charts import Chart
+from rmr1_core.axes import INK, LINE, SERIES, SOFT
+from rmr1_core.charts import Chart, one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,10 +73,10 @@ def write(charts: Sequence[Chart], path: Path, *, per_row: int = PER_ROW) -> Non
 
 
 def svg(chart: Chart) -> str:
-    """A chart to stand in a page, as `<svg>` without a size of its own."""
+    """A chart to stand in a page, as `<svg>` without a size and a title of its own."""
     with _styled({"svg.fonttype": "none", "svg.hashsalt": _digest(chart)}):
         text = StringIO()
-        _figure([chart], 1).savefig(text, format="svg", transparent=True)
+        _figure([chart], 1, titled=False).savefig(text, format="svg", transparent=True)
     return _for_a_page(text.getvalue(), one_line(chart.title, 200))
 
 
@@ -100,7 +100,7 @@ def _styled(more: Mapping[str, Any] | None = None) -> Iterator[None]:
             log.setLevel(level)
 
 
-def _figure(charts: Sequence[Chart], per_row: int) -> Figure:
+def _figure(charts: Sequence[Chart], per_row: int, *, titled: bool = True) -> Figure:
     """All charts in a grid, each row as high as its highest chart."""
     from matplotlib.figure import Figure
 
@@ -111,7 +111,8 @@ def _figure(charts: Sequence[Chart], per_row: int) -> Figure:
     grid = figure.add_gridspec(max(len(rows), 1), columns, height_ratios=heights)
     for number, chart in enumerate(charts):
         area = figure.add_subplot(grid[divmod(number, columns)])
-        area.set_title(one_line(chart.title, 60))
+        if titled:
+            area.set_title(one_line(chart.title, 60))
         axes.draw(area, chart)
     return figure
 

@@ -115,12 +115,13 @@ class StoredRun:
         return _begun(found)
 
     def steps(self) -> Mapping[str, list[Mapping[str, Any]]]:
-        """The steps of every training stage that has begun, as `Trainer.event` describes them,
-        by the stage's name, with "VARIANT/" before it for those of an ablation."""
+        """The steps of every training stage that has begun, as `Trainer.event` describes them, in
+        the order of the recipe, by the stage's name, with "VARIANT/" before it for an ablation."""
         found = {}
         for variant, folder in self._passes():
-            for path in sorted(folder.glob(f"stages/*/{STEPS_FILE}")):
-                name = path.parent.name
+            there = sorted(path.parent.name for path in folder.glob(f"stages/*/{STEPS_FILE}"))
+            for name in sorted(there, key=self._place):
+                path = folder / "stages" / name / STEPS_FILE
                 found[f"{variant}/{name}" if variant else name] = list(jsonl.read(path, dict))
         return found
 
@@ -157,6 +158,11 @@ class StoredRun:
         own = [stage.name for stage in recipe.stages]
         varied = [s.name for v in recipe.variants.values() for s in v.stages or ()]
         return list(dict.fromkeys([*own, *varied]))
+
+    def _place(self, stage: str) -> int:
+        """Where a stage stands in the recipe; behind all others where it has none of that name."""
+        known = self._stages()
+        return known.index(stage) if stage in known else len(known)
 
     def _protocols(self) -> list[tuple[str, EvalProtocol]]:
         recipe = self.record.recipe

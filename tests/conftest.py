@@ -32,6 +32,9 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_CACHE", tempfile.mkdtemp(prefix="rmr1-datasets-"))
 
+# runs leave no page, which takes longer than they do; tests of the page switch it on
+os.environ.setdefault("RMR1_REPORT", "no")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from rmr1_core import BarRow, Bars, Chart, Curve, Heatmap, Mark, Metric, bars, figures
-from rmr1_core.axes import LONGEST, one_line
+from rmr1_core.charts import LONGEST, one_line
 
 HOSTILE = "</svg><script>alert(1)</script>$\\frac{x$\n\0\u202e\u2028]]>&amp;<!--" + "x" * 10_000
 

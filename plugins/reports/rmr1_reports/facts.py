@@ -75,7 +75,8 @@ def _section(
     drawn: list[Chart] = []
     if report is not None:
         by_name = marks(found, report.scores.headline)
-        drawn = [_marked(c, by_name) for c in benchmark_charts(run, name, report.scores)]
+        of_it = [_marked(c, by_name) for c in benchmark_charts(run, name, report.scores)]
+        drawn = [_partial(c) if report.partial else c for c in of_it]
     return Section(
         evaluation=evaluation,
         benchmark=name,
@@ -114,3 +115,8 @@ def _marked(chart: Chart, by_name: Mapping[str, tuple[Mark, ...]]) -> Chart:
     names = {m.name for row in chart.rows for m in row.metrics if m}
     there = {name: found for name, found in by_name.items() if name in names}
     return msgspec.structs.replace(chart, marks={**chart.marks, **there})
+
+
+def _partial(chart: Chart) -> Chart:
+    """The chart of a partial report, which says so wherever it stands."""
+    return msgspec.structs.replace(chart, title=f"{chart.title} (partial)")

@@ -8,7 +8,9 @@ half a point for each order that is right.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -66,8 +68,7 @@ def by_length(seen: Slices) -> Bars:
         estimate = mean([o.score() for o in part], [o.pair.group for o in part])
         label = _signed(low) if low == high else f"{_signed(low)} to {_signed(high)}"
         rows.append(BarRow(label=f"{label} (n {len(part):,})", metrics=(estimate.metric(label),)))
-    title = "accuracy by length (chosen − rejected, characters)"
-    return Bars(title=title, rows=tuple(rows))
+    return Bars(title="accuracy by difference in length", rows=tuple(rows))
 
 
 def by_position(outcomes: Sequence[Outcome]) -> Bars:
@@ -107,9 +108,9 @@ def _bins(lengths: Sequence[int]) -> list[tuple[int, int]]:
     """Ranges with about as many pairs each; none has both signs, and none is empty."""
     found = []
     for part in ([n for n in lengths if n < 0], [n for n in lengths if n >= 0]):
-        cuts = sorted({part[len(part) * k // BINS] for k in range(BINS)}) if part else []
-        for start, end in zip(cuts, [*cuts[1:], None], strict=True):
-            inside = [n for n in part if n >= start and (end is None or n < end)]
+        starts = sorted({part[len(part) * k // BINS] for k in range(BINS)}) if part else []
+        for start, end in pairwise([*starts, math.inf]):
+            inside = [n for n in part if start <= n < end]
             found.append((inside[0], inside[-1]))
     return found
 
