@@ -285,3 +285,11 @@ def test_the_order_of_outcomes_does_not_matter(rewardbench, write_rows, judged):
     after = rewardbench.summarize(outcomes, "strict").headline
     assert after.value == before.value
     assert (after.low, after.high) == pytest.approx((before.low, before.high), abs=1e-12)
+
+
+def test_a_report_draws_sections_and_subsets(rewardbench, write_rows, judged):
+    outcomes = [judged(pair, True) for pair in every_pair(rewardbench, write_rows)]
+    overview, subsets = rewardbench.charts(rewardbench.summarize(outcomes, "strict"))
+    labels = [row.label for row in overview.rows]
+    assert labels[:5] == ["Mean of sections", "Chat", "Chat Hard", "Safety", "Reasoning"]
+    assert len(subsets.rows) == 23

@@ -352,3 +352,17 @@ def test_the_order_of_outcomes_does_not_matter(rmb, real_rmb, judged):
     after = rmb.summarize(outcomes, "strict").headline
     assert after.value == before.value
     assert (after.low, after.high) == pytest.approx((before.low, before.high), abs=1e-12)
+
+
+def test_a_report_draws_the_categories_of_each_goal(rmb, real_rmb, judged):
+    scores = rmb.summarize([judged(pair, True) for pair in real_rmb], "strict")
+    overview, helpful, harmless = rmb.charts(scores)
+    assert overview.rows[0].label == "Overall"
+    assert (helpful.title, harmless.title) == (
+        "Helpfulness by category",
+        "Harmlessness by category",
+    )
+    assert helpful.series == ("pairwise", "BoN")
+    assert len(harmless.rows) > 5
+    drawn = [m.value for chart in (helpful, harmless) for r in chart.rows for m in r.metrics if m]
+    assert set(drawn) == {1.0}

@@ -297,3 +297,29 @@ def test_both_orders_average_to_the_expectation_of_one(rmbench, write_rows, judg
         sides.append(rmbench.summarize(one, "strict").headline.value)
     value = rmbench.summarize(both, "strict").headline.value
     assert value == pytest.approx(sum(sides) / 2, abs=1e-12)
+
+
+def test_a_report_draws_the_matrix_of_styles(rmbench, write_rows, judged):
+    pairs = item_pairs(rmbench, write_rows, ["chat/1", "code/1"])
+    right = {("concise", "markdown"): False}
+    outcomes = [
+        judged(p, right.get((p.tags["chosen_style"], p.tags["rejected_style"]), True))
+        for p in pairs
+    ]
+    overview, total, chat, code = rmbench.charts(rmbench.summarize(outcomes, "strict"))
+    assert [row.label for row in overview.rows][:4] == ["Total", "Hard", "Normal", "Easy"]
+    assert total.rows == total.columns == ("concise", "plain", "markdown")
+    assert [[cell.value for cell in row] for row in total.cells] == [
+        [1, 1, 0],
+        [1, 1, 1],
+        [1, 1, 1],
+    ]
+    assert chat.title.startswith("Chat")
+    assert code.title.startswith("Code")
+
+
+def test_a_cell_that_was_not_judged_is_empty(rmbench, write_rows, judged):
+    pairs = item_pairs(rmbench, write_rows, ["chat/1"])
+    _, total, _ = rmbench.charts(rmbench.summarize([judged(pairs[0], True)], "strict"))
+    cells = [cell for row in total.cells for cell in row]
+    assert [cell and cell.value for cell in cells] == [1, *[None] * 8]
