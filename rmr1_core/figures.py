@@ -61,15 +61,16 @@ _STYLE: Mapping[str, Any] = {
 }
 
 
-def write(charts: Sequence[Chart], path: Path, *, per_row: int = PER_ROW) -> None:
-    """Draw charts into one picture, whose form is the suffix of the path, one of `FORMS`.
+def write(charts: Sequence[Chart], path: Path, *, form: str = "") -> None:
+    """Draw charts into one picture. Its form is one of `FORMS`, by default the path's suffix.
 
     The same charts give the same bytes, but for what matplotlib's version does.
     """
     with _styled():
-        figure = _figure(charts, per_row)
+        figure = _figure(charts, PER_ROW)
         dates = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        figure.savefig(path, dpi=150, metadata=dates[path.suffix], facecolor="white")
+        form = form or path.suffix
+        figure.savefig(path, format=form[1:], dpi=150, metadata=dates[form], facecolor="white")
 
 
 def svg(chart: Chart) -> str:

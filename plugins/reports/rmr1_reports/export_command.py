@@ -14,7 +14,9 @@ from rmr1_core.errors import UsageError
 if TYPE_CHECKING:
     from rmr1_reports.export_rows import Wanted
 
-FORMS = ("csv", "parquet", "leaderboard-md", "hf")
+FIGURES = ("png", "svg", "pdf")
+FORMS = ("csv", "parquet", "leaderboard-md", "hf", *FIGURES)
+FOLDERS = ("hf", *FIGURES)
 
 
 @click.command(
@@ -22,7 +24,8 @@ FORMS = ("csv", "parquet", "leaderboard-md", "hf")
     "  rmr1 export last --to csv -o judgments.csv\n"
     "  rmr1 export last --to parquet -o judgments.parquet --texts --pairs\n"
     "  rmr1 export RUN1 RUN2 --to leaderboard-md -o -\n"
-    "  rmr1 export RUN1 RUN2 --to hf -o ./dataset --texts"
+    "  rmr1 export RUN1 RUN2 --to hf -o ./dataset --texts\n"
+    "  rmr1 export last --to pdf -o ./figures"
 )
 @click.argument("runs", nargs=-1, type=RunName(), required=True)
 @click.option(
@@ -30,15 +33,16 @@ FORMS = ("csv", "parquet", "leaderboard-md", "hf")
     "form",
     type=click.Choice(FORMS),
     required=True,
-    help="A table of judgments (csv, parquet), one of results (leaderboard-md), or a dataset of "
-    "both (hf).",
+    help="A table of judgments (csv, parquet), one of results (leaderboard-md), a dataset of both "
+    "(hf), or the figures of the report (png, svg, pdf).",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="The file to write; for hf the folder. - is standard output, for csv and leaderboard-md.",
+    help="The file to write; for hf and figures the folder. - is standard output, for csv and "
+    "leaderboard-md.",
 )
 @click.option("--texts", is_flag=True, help="With what the judge wrote.")
 @click.option("--pairs", is_flag=True, help="With the prompt, the chosen and the rejected answer.")
@@ -58,7 +62,7 @@ def export(
     """Write what is in RUNS for other programs and for papers.
 
     A table of judgments has one row for each, also of a run that goes on. Files are there whole or
-    not at all.
+    not at all. Figures are one file each, by their titles.
     """
     from rmr1_core.stored import StoredRun
     from rmr1_reports.export_rows import Wanted
@@ -89,8 +93,12 @@ def _check(wanted: Wanted, form: str, output: Path, as_json: bool) -> None:
         raise UsageError(f"--to {form} has no texts; leave out --texts and --pairs")
     if str(output) == "-" and (form not in ("csv", "leaderboard-md") or as_json):
         raise UsageError("-o -: only csv and leaderboard-md, without --json; name a file or folder")
-    if form in ("csv", "parquet", "leaderboard-md") and output.is_dir():
+    if form not in FOLDERS and output.is_dir():
         raise UsageError(f"-o {output}: there is a folder of this name; name a file")
+    if form in FIGURES and (output.exists() and not output.is_dir()):
+        raise UsageError(f"-o {output}: there is a file of this name; name a folder")
+    if form in FIGURES and wanted.evaluations:
+        raise UsageError(f"--to {form} has the figures of the report; leave out --evaluation")
 
 
 def _print(wanted: Wanted, form: str) -> None:
@@ -112,6 +120,8 @@ def _write(wanted: Wanted, form: str, output: Path) -> dict[str, int]:
 
     if form == "hf":
         return {"judgments": write_dataset(output, wanted)}
+    if form in FIGURES:
+        return {"figures": _write_figures(wanted, form, output)}
     with whole_file(output) as aside:
         if form == "parquet":
             return {"judgments": write_parquet(aside, wanted.columns, judgments(wanted))}
@@ -120,6 +130,19 @@ def _write(wanted: Wanted, form: str, output: Path) -> dict[str, int]:
                 return {"judgments": write_csv(file, wanted.columns, judgments(wanted))}
         aside.write_text(_leaderboard(wanted), encoding="utf-8")
         return {"results": len(results(wanted))}
+
+
+def _write_figures(wanted: Wanted, form: str, folder: Path) -> int:
+    """Write each run's figures, of several runs in a folder for each; other files there stay."""
+    from rmr1_reports.figures import figures, write
+
+    count = 0
+    for run in wanted.runs:
+        place = folder if len(wanted.runs) == 1 else folder / run.record.id
+        for figure in figures(run):
+            write(figure, place / f"{figure.name}.{form}")
+            count += 1
+    return count
 
 
 def _leaderboard(wanted: Wanted) -> str:

@@ -10,11 +10,9 @@ from rmr1_core import Chart
 from rmr1_core import figures as drawing
 from rmr1_core.curves import of_steps, scores
 from rmr1_core.errors import UsageError
+from rmr1_core.folders import whole_file
 from rmr1_core.stored import StoredRun
 from rmr1_reports.facts import sections
-
-FORMS = tuple(suffix.removeprefix(".") for suffix in drawing.FORMS)
-"""The forms in which a figure can be written."""
 
 
 class Figure(NamedTuple):
@@ -49,7 +47,7 @@ def figures(run: StoredRun) -> list[Figure]:
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, SVG or PDF, which the suffix of the path says.
+    """Write a figure as PNG, SVG or PDF, which the suffix of the path says, all at once.
 
     The same figure gives the same bytes, with the same matplotlib.
 
@@ -58,7 +56,8 @@ def write(figure: Figure, path: Path) -> None:
     """
     if path.suffix not in drawing.FORMS:
         raise UsageError(f"{path}: a figure is one of {', '.join(drawing.FORMS)}; name it so")
-    drawing.write([figure.chart], path)
+    with whole_file(path) as aside:
+        drawing.write([figure.chart], aside, form=path.suffix)
 
 
 def _file_name(title: str) -> str:

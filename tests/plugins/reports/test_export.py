@@ -271,3 +271,39 @@ def test_an_export_says_what_it_wrote(export: Export) -> None:
     assert export("last", "--to", "csv", "-o", "x.csv")[1] == "wrote x.csv: 24 judgments\n"
     told = json.loads(export("last", "--to", "csv", "-o", "x.csv", "--json")[1])
     assert told == {"to": "csv", "output": "x.csv", "judgments": 24}
+
+
+@pytest.mark.parametrize(
+    ("form", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_figures_are_files_named_after_what_they_show(
+    export: Export, tmp_path: Path, form: str, magic: bytes
+) -> None:
+    export(*ASKED)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.txt").write_text("precious")
+    assert export("last", "--to", form, "-o", "figures")[0] == 0
+    files = sorted((tmp_path / "figures").glob(f"*.{form}"))
+    assert [path.stem for path in files] == [
+        "sample-one-accuracy-by-difference-in-length",
+        "sample-one-accuracy-by-position",
+        "sample-one-score",
+    ]
+    assert all(path.read_bytes().startswith(magic) for path in files)
+    assert len(list((tmp_path / "figures").iterdir())) == len(files) + 1
+
+
+def test_figures_of_several_runs_have_a_folder_each(export: Export, tmp_path: Path) -> None:
+    export(*ASKED)
+    export(*ASKED)
+    names = sorted(path.name for path in Path("runs").iterdir())
+    assert export(*names, "--to", "svg", "-o", "figures")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == names
+
+
+def test_figures_need_a_folder(export: Export, tmp_path: Path) -> None:
+    export(*ASKED)
+    (tmp_path / "x.png").write_text("mine")
+    code, _, errors = export("last", "--to", "png", "-o", "x.png")
+    assert code == 2
+    assert "there is a file of this name; name a folder" in errors
