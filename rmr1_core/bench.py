@@ -5,17 +5,18 @@ Everything that a run needs is in its record, so resuming is the same code as st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rmr1_core import environments, runs
 from rmr1_core.components import Backbone, Benchmark, Engine, PromptStrategy
 from rmr1_core.errors import BadInput, UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation, load, read_again
-from rmr1_core.judging import Judging
+from rmr1_core.judging import Judging, LazyRequests
 from rmr1_core.lookup import default_engine, default_prompt, pinned, resolve
 from rmr1_core.slots import slots
-from rmr1_core.values import EvalProtocol, Message, Ref, Report, RunRecord, Value
+from rmr1_core.values import EvalProtocol, Message, Pair, Ref, Report, RunRecord, Value
 
 FOLDER = "evaluation"
 
@@ -126,9 +127,8 @@ def execute(folder: Path) -> list[Report]:
     judge, _, _ = judge_of(record.backbone, record.engine, record.prompt)
     record = environments.recorded([judge.engine.environment], record)
     with runs.recorded(folder, record) as versions:
-        evaluation = Evaluation(folder / FOLDER)
         benchmarks = benchmarks_of(record.benchmarks)
-        return judge_all(evaluation, judge, protocol, benchmarks, versions)
+        return judge_all(Evaluation(folder / FOLDER), judge, protocol, benchmarks, versions)
 
 
 def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Report]:
@@ -155,30 +155,42 @@ def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Repor
     if parser is not None:
         prompt = record.prompt or Ref(name="")
         options = {**prompt.options, "parser": parser}
-        strategy = resolve("prompt", Ref(name=prompt.name, options=options))
-        judgments = read_again(judgments, strategy)
+        judgments = read_again(judgments, resolve("prompt", Ref(name=prompt.name, options=options)))
     return evaluation.reports(benchmarks, rule, judgments)
 
 
-def plan(request: BenchRequest) -> list[BenchPlan]:
-    """What `start` and `execute` would ask. Loads the data, and no engine."""
-    judge, _, _ = judge_of(request.backbone, request.engine, request.prompt)
-    plans = []
+class Asked(NamedTuple):
+    """What a run would ask for one benchmark."""
+
+    benchmark: Benchmark
+    pairs: list[Pair]
+    judgments: int
+    requests: LazyRequests
+
+
+def asked(judge: JudgeParts, request: BenchRequest) -> Iterator[Asked]:
+    """What `start` and `execute` would ask, benchmark by benchmark. Loads the data, no engine."""
     for benchmark in benchmarks_of(request.benchmarks):
         pairs, _ = load(benchmark, source(request.data, benchmark.name), request.protocol)
         wanted = list(slots(benchmark.name, pairs, request.protocol))
         judging = Judging(judge.strategy, request.protocol, journal=None)
         requests = judging.pending(wanted, judge.max_new_tokens(request.protocol))
-        plans.append(
-            BenchPlan(
-                benchmark=benchmark.name,
-                pairs=len(pairs),
-                judgments=len(wanted),
-                requests=len(requests),
-                example=next(iter(requests)).messages,
-            )
+        yield Asked(benchmark, pairs, len(wanted), requests)
+
+
+def plan(request: BenchRequest) -> list[BenchPlan]:
+    """What `start` and `execute` would ask, counted."""
+    judge, _, _ = judge_of(request.backbone, request.engine, request.prompt)
+    return [
+        BenchPlan(
+            benchmark=found.benchmark.name,
+            pairs=len(found.pairs),
+            judgments=found.judgments,
+            requests=len(found.requests),
+            example=next(iter(found.requests)).messages,
         )
-    return plans
+        for found in asked(judge, request)
+    ]
 
 
 def judge_all(
@@ -241,9 +253,7 @@ def check_scoring(scoring: str, benchmarks: Sequence[Benchmark]) -> None:
 
 def _merged(prompt: Ref | None, backbone: Backbone) -> Ref:
     """The prompt to use; one without a name adds options to the backbone's own."""
-    if prompt is None:
-        return default_prompt(backbone)
-    if prompt.name:
+    if prompt is not None and prompt.name:
         return prompt
     own = default_prompt(backbone)
-    return Ref(name=own.name, options={**own.options, **prompt.options})
+    return Ref(name=own.name, options={**own.options, **(prompt.options if prompt else {})})

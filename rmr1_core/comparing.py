@@ -14,7 +14,7 @@ from rmr1_core.components import Benchmark
 from rmr1_core.contrasts import MetricContrast, contrasts
 from rmr1_core.errors import UsageError
 from rmr1_core.joining import Flip, Judged, PairSet, flips, join
-from rmr1_core.paired import ALPHA, exact_p, holm
+from rmr1_core.paired import ALPHA, Contrast, exact_p, holm
 from rmr1_core.sides import Side, unlike
 from rmr1_core.values import Ref, Value
 
@@ -138,6 +138,18 @@ def compare(
     return _tested(sides[0], untested)
 
 
+def headline_contrasts(first: Side, second: Side) -> Mapping[str, Contrast]:
+    """How the headlines of two sides differ, by benchmark; none where no pair is shared.
+
+    Raises:
+        PluginFailed: a benchmark's own code raised.
+    """
+    return {
+        made.benchmark: made.metrics[0].contrast
+        for made in _each_benchmark(Judged(first), Judged(second), None)
+    }
+
+
 def _each_benchmark(first: Judged, second: Judged, scoring: str | None) -> Iterator[_Untested]:
     names = [name for name in first.expected if name in second.expected]
     benchmarks = _by_name(first.side.benchmarks, names)
@@ -160,10 +172,9 @@ def _each_benchmark(first: Judged, second: Judged, scoring: str | None) -> Itera
 
 def _selected(
     metrics: Sequence[MetricContrast], *, every: bool, headlines: bool
-) -> list[MetricContrast]:  # fmt: skip
-    headline, *others = metrics
-    kept = [metric for metric in others if every or "/" not in metric.first.name]
-    return [headline, *([] if headlines else kept)]
+) -> list[MetricContrast]:
+    kept = [m for m in metrics[1:] if every or "/" not in m.first.name]
+    return [metrics[0], *([] if headlines else kept)]
 
 
 def _unshared(first: Judged, second: Judged, kept: Sequence[_Untested]) -> Iterator[list[str]]:
@@ -243,8 +254,6 @@ def gate(found: Comparisons, points: float) -> list[tuple[str, str, float | None
     failed: list[tuple[str, str, float | None]] = []
     for compared in found.compared:
         failed += [(name, compared.second, None) for name in compared.missing]
-        for made in compared.benchmarks:
-            worse = -100 * made.tests[0].low
-            if worse > points:
-                failed.append((made.benchmark, compared.second, worse))
+        worse = [(made.benchmark, -100 * made.tests[0].low) for made in compared.benchmarks]
+        failed += [(name, compared.second, by) for name, by in worse if by > points]
     return failed

@@ -96,7 +96,8 @@ LAYERS: tuple[set[str], ...] = (
     {"sides"},
     {"joining"},
     {"comparing"},
-    {"compare_words"},
+    {"compare_words", "forecast"},
+    {"forecast_words"},
     {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},

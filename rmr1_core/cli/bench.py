@@ -45,6 +45,7 @@ from rmr1_core.values import Order, Ref
     "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
     "  rmr1 bench rmb --backbone qwen7b --detach   goes on without the terminal\n"
+    "  rmr1 bench rmb --backbone qwen7b --plan     what it takes, and what it will see\n"
     "  rmr1 bench --resume last",
 )
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))
@@ -99,6 +100,13 @@ from rmr1_core.values import Order, Ref
 )
 @click.option("--resume", type=RunName(), help="Go on with a run: its id, a part of it, or 'last'.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked; load no model.")
+@click.option(
+    "--plan",
+    "planned",
+    is_flag=True,
+    help="Say what it will take (requests, tokens, time, cost) and which difference to another "
+    "judge it will be able to see; load no model.",
+)
 @detach_option
 @runs_dir_option
 @all_option
@@ -106,6 +114,7 @@ from rmr1_core.values import Order, Ref
 def bench(
     resume: str | None,
     dry_run: bool,
+    planned: bool,
     detached: bool,
     runs_dir: Path | None,
     every: bool,
@@ -121,12 +130,15 @@ def bench(
 
     root = runs.runs_folder(runs_dir)
     if detached:
-        refuse_to_detach(dry_run=dry_run)
+        refuse_to_detach(dry_run=dry_run, plan=planned)
     if resume is not None:
         refuse_with_resume("every", "detached")
         folder = runs.find(root, resume)
     else:
         request = _request(asked)
+        if planned:
+            _print_forecast(request, runs_dir, as_json=as_json)
+            return
         if dry_run:
             _print_plan(flow.plan(request), as_json)
             return
@@ -182,6 +194,17 @@ def _print_reports(folder: Path, reports: Any, *, every: bool, as_json: bool) ->
         echo_json({"run": folder.name, "folder": str(folder), "reports": plain})
         return
     print_reports(reports, every=every)
+
+
+def _print_forecast(request: Any, runs_dir: Path | None, *, as_json: bool) -> None:
+    from rmr1_core import forecast_words
+    from rmr1_core.forecast import forecast
+
+    found = forecast(request, runs_dir)
+    if as_json:
+        echo_json(forecast_words.plain(found))
+        return
+    forecast_words.print_forecast(found)
 
 
 def _print_plan(plans: Any, as_json: bool) -> None:

@@ -244,3 +244,14 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_done(
     assert resumed.returncode == 0, resumed.stderr
     (journal,) = (tmp_path / "runs").glob("*/evaluation/judgments.jsonl")
     assert journal.read_bytes().count(b"\n") == 24
+
+
+def test_a_plan_says_what_a_run_takes_and_sees_and_starts_none(cli: Cli) -> None:
+    done = cli("bench", "sample-one", "sample-two", *JUDGE, "--plan")
+    assert done.code == 0, done.err
+    for word in ("sample-one", "together", "prompt tokens", "sees (points)", "80 % power"):
+        assert word in done.out
+    assert not Path("runs").exists()
+    found = cli("bench", "sample-one", *JUDGE, "--plan", "--json").json
+    assert found["together"]["requests"] == 24
+    assert 0 < found["benchmarks"][0]["detectable"] <= 1
