@@ -17,7 +17,7 @@ def rmr1(folder: Path, *args: str) -> dict:
     done = subprocess.run(
         [sys.executable, "-m", "rmr1_core", *args, "--json", "--runs-dir", str(folder)],
         capture_output=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "RMR1_REPORT": "yes"},
         text=True,
         timeout=900,
         check=False,
@@ -64,7 +64,8 @@ def test_its_sampled_answers_rise_too(smoke):
 
 def test_a_run_leaves_everything_that_repeats_and_explains_it(smoke):
     folder = Path(smoke["folder"])
-    for name in ("run.json", "recipe.toml", "results.json", "learning_curve.png"):
+    kept = ("run.json", "recipe.toml", "results.json", "learning_curve.png", "report.html")
+    for name in kept:
         assert (folder / name).stat().st_size > 0
     for stage in ("sft", "grpo"):
         steps = [json.loads(line) for line in (folder / f"stages/{stage}/metrics.jsonl").open()]
