@@ -24,7 +24,7 @@ from rmr1_core import (
 )
 from rmr1_core.bench import BenchRequest
 from rmr1_core.comparing import BenchmarkCompared, compare, gate
-from rmr1_core.contrasts import contrasts, resampled
+from rmr1_core.contrasts import contrasts, jackknifed
 from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.jsonl import write
@@ -262,7 +262,7 @@ def outcomes(chance: float, seed: int, clusters: int = 80, pairs: int = 3) -> li
     return found
 
 
-def test_a_metric_without_an_estimate_is_drawn_again_cluster_by_cluster() -> None:
+def test_a_metric_without_an_estimate_is_summarized_again_without_each_group_of_clusters() -> None:
     first, second = outcomes(0.6, 1), outcomes(0.7, 2)
     foreign = Foreign(name="foreign")
     (made,) = contrasts(foreign, first, second, "strict")
@@ -271,9 +271,9 @@ def test_a_metric_without_an_estimate_is_drawn_again_cluster_by_cluster() -> Non
     assert made.contrast.variance**0.5 == pytest.approx(known.contrast.variance**0.5, rel=0.12)
 
 
-def test_the_linearized_variance_of_a_benchmark_is_that_of_its_bootstrap() -> None:
+def test_the_linearized_variance_of_a_benchmark_is_that_of_its_jackknife() -> None:
     first, second = outcomes(0.6, 3), outcomes(0.7, 4)
     benchmark = resolve("benchmark", SAMPLE)
     (known,) = contrasts(benchmark, first, second, "strict")
-    drawn = resampled(benchmark, first, second, "strict", resamples=1000)
+    drawn = jackknifed(benchmark, first, second, "strict", groups=1000)
     assert known.contrast.variance**0.5 == pytest.approx(drawn["accuracy"] ** 0.5, rel=0.08)

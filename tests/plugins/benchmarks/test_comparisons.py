@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rmr1_core import Benchmark, EvalProtocol, Outcome, Pair, Verdict
-from rmr1_core.contrasts import contrasts, measured, resampled
+from rmr1_core.contrasts import contrasts, jackknifed, measured
 from rmr1_core.evaluation import load
 from rmr1_core.lookup import resolve
 from rmr1_core.values import OrderVerdict
@@ -54,12 +54,12 @@ def test_every_metric_has_its_estimate(loaded: Loaded, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rewardbench", "rm-bench", "rmb"])
-def test_a_headline_s_linearized_variance_is_that_of_the_bootstrap(
+def test_a_headline_s_linearized_variance_is_that_of_the_jackknife(
     loaded: Loaded, name: str
 ) -> None:
     benchmark, pairs = loaded(name, 900)
     first, second = outcomes(pairs, 1, 0.7), outcomes(pairs, 2, 0.75)
     headline = contrasts(benchmark, first, second, "strict")[0]
-    drawn = resampled(benchmark, first, second, "strict", resamples=300)
+    drawn = jackknifed(benchmark, first, second, "strict", groups=300)
     ratio = (drawn[headline.first.name] / headline.contrast.variance) ** 0.5
     assert ratio == pytest.approx(1, abs=0.15)
