@@ -27,6 +27,7 @@ from rmr1_core.components import (
 from rmr1_core.hookspecs import hookimpl
 from rmr1_core.parsing import after_thought, parse_verdict, without_quotes
 from rmr1_core.values import (
+    Anchor,
     Answer,
     Check,
     Comparison,
@@ -46,6 +47,7 @@ from rmr1_core.values import (
     Outcome,
     OverlapRule,
     Pair,
+    PublishedProtocol,
     Recipe,
     Ref,
     Report,
@@ -55,6 +57,7 @@ from rmr1_core.values import (
     RunRecord,
     Sampling,
     Scores,
+    Source,
     Stage,
     StageResult,
     Step,
@@ -72,6 +75,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PATH",
+    "Anchor",
     "Answer",
     "Backbone",
     "BarRow",
@@ -109,6 +113,7 @@ __all__ = [
     "OverlapRule",
     "Pair",
     "PromptStrategy",
+    "PublishedProtocol",
     "Recipe",
     "Ref",
     "Report",
@@ -119,6 +124,7 @@ __all__ = [
     "RunRecord",
     "Sampling",
     "Scores",
+    "Source",
     "Stage",
     "StageResult",
     "Step",

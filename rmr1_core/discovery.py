@@ -21,7 +21,7 @@ import pluggy
 
 from rmr1_core import hookspecs
 from rmr1_core.components import KINDS, Component
-from rmr1_core.values import Mixture, Recipe, Value
+from rmr1_core.values import Anchor, Mixture, Recipe, Value
 
 GROUP = "rmr1"
 DISABLE = "RMR1_DISABLE_PLUGINS"
@@ -60,6 +60,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._plugins: dict[str, Plugin] = {}
         self._offers: dict[str, tuple[Offer, ...]] = {}
+        self._anchors: tuple[Anchor, ...] | None = None
         self._entries: dict[str, metadata.EntryPoint] = {}
 
     @property
@@ -72,6 +73,7 @@ class Plugins:
         one that fails when it is called is seen as broken."""
         for kind in OFFERS:
             self.offers(kind)
+        self.anchors()
         return [self._with_package(plugin) for _, plugin in sorted(self._plugins.items())]
 
     def load_installed(self, disabled: Iterable[str] = ()) -> None:
@@ -112,6 +114,19 @@ class Plugins:
                 found.extend(self._ask(implementation, kind))
             self._offers[kind] = tuple(sorted(found, key=lambda offer: offer.component.name))
         return self._offers[kind]
+
+    def anchors(self) -> tuple[Anchor, ...]:
+        """The published numbers that all plugins know. Each plugin is asked once per process."""
+        if self._anchors is None:
+            found: list[Anchor] = []
+            for implementation in self._manager.hook.rmr1_anchors.get_hookimpls():
+                try:
+                    offered: Any = implementation.function()
+                    found.extend(_anchors_only(offered))
+                except (Exception, SystemExit) as error:  # the boundary to foreign code
+                    self._broken(implementation.plugin_name, error)
+            self._anchors = tuple(found)
+        return self._anchors
 
     def _check_names(self, module: ModuleType | object) -> None:
         """pluggy ignores a marked function whose name is no hook; we say what it may have meant."""
@@ -166,6 +181,14 @@ class Plugins:
         self._plugins[name] = msgspec.structs.replace(
             self._plugins[name], error=f"{type(error).__name__}: {text}"
         )
+
+
+def _anchors_only(offered: Iterable[Any]) -> list[Anchor]:
+    anchors = list(offered)
+    for anchor in anchors:
+        if not isinstance(anchor, Anchor):
+            raise TypeError(f"hook rmr1_anchors returned {anchor!r}, which is not an Anchor")
+    return anchors
 
 
 def _in_order(entries: Iterable[metadata.EntryPoint]) -> list[metadata.EntryPoint]:

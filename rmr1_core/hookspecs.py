@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         RewardFunction,
         Trainer,
     )
-    from rmr1_core.values import Check, Judgment, Mixture, Recipe, RunRecord
+    from rmr1_core.values import Anchor, Check, Judgment, Mixture, Recipe, RunRecord
 
 hookspec = pluggy.HookspecMarker("rmr1")
 hookimpl = pluggy.HookimplMarker("rmr1")
@@ -86,6 +86,11 @@ def rmr1_recipes() -> Iterable[Recipe]:  # type: ignore[empty-body]
 @hookspec
 def rmr1_mixtures() -> Iterable[Mixture]:  # type: ignore[empty-body]
     """Offer mixtures of training data by name, for `rmr1 data mix`."""
+
+
+@hookspec
+def rmr1_anchors() -> Iterable[Anchor]:  # type: ignore[empty-body]
+    """Offer published numbers, which are shown beside results of the same weights."""
 
 
 @hookspec

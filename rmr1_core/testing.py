@@ -26,9 +26,11 @@ from rmr1_core.components import (
     PromptStrategy,
     RewardFunction,
 )
-from rmr1_core.lookup import option_infos
+from rmr1_core.discovery import plugins
+from rmr1_core.lookup import find, option_infos
 from rmr1_core.slots import slots
 from rmr1_core.values import (
+    Anchor,
     Answer,
     Comparison,
     Completion,
@@ -171,6 +173,46 @@ def check_pairs(benchmark: Benchmark, pairs: Iterable[Pair]) -> None:
             benchmark.charts(Scores(headline=scores.headline))  # total: of older scores, too
     asked = list(slots(benchmark.name, listed, EvalProtocol()))
     assert len({slot.key for slot in asked}) == 2 * len(listed)
+
+
+def check_anchor(anchor: Anchor) -> None:
+    """Assert that a published number says what it is: whose, where it stands, how it was made; and
+    that its benchmark, where that is installed, has its rule, and its backbone exists."""
+    what = f"{anchor.model}, {anchor.benchmark}, {anchor.metric}"
+    assert anchor.model, "whose number is it?"
+    assert 0 <= anchor.value <= 1, f"{what}: {anchor.value} is no share; percentages / 100"
+    assert anchor.n > 0, f"{what}: what does it average over?"
+    assert 0 < anchor.resolution < 0.1, f"{what}: {anchor.resolution} is no step of a table"
+    source = anchor.source
+    assert source.title, f"{what}: who published it?"
+    assert source.table, f"{what}: where does it stand?"
+    assert source.url.startswith("https://"), f"{what}: {source.url!r} is no address"
+    for rule, value in anchor.otherwise.items():
+        assert 0 <= value <= 1, f"{what}: {value} under {rule} is no share"
+    installed = [o.component for o in plugins().offers("benchmark")]
+    for benchmark in installed:
+        if benchmark.name == anchor.benchmark:
+            rules = {anchor.protocol.scoring, *anchor.otherwise}
+            assert rules <= set(benchmark.scorings), f"{what}: rules {rules}"
+    if anchor.backbone:
+        assert find("backbone", anchor.backbone).model, f"{what}: {anchor.backbone} has no weights"
+
+
+def check_anchors_on(
+    benchmark: Benchmark, pairs: Iterable[Pair], anchors: Iterable[Anchor]
+) -> None:
+    """Assert that the benchmark's reports have every metric that its published numbers name, and
+    average it over as many as they do. `pairs` are all that the benchmark has."""
+    right = [outcome(pair, Verdict.A) for pair in pairs]
+    sizes: dict[str, dict[str, int]] = {}
+    for rule in benchmark.scorings:
+        scores = benchmark.summarize(right, rule)
+        sizes[rule] = {m.name: m.n for m in (scores.headline, *scores.metrics)}
+    for anchor in anchors:
+        if anchor.benchmark == benchmark.name:
+            known = sizes[anchor.protocol.scoring]
+            assert anchor.metric in known, f"no metric {anchor.metric!r}; there is {list(known)}"
+            assert anchor.n == known[anchor.metric], (anchor, known[anchor.metric])
 
 
 def _check_prompt(strategy: PromptStrategy) -> None:

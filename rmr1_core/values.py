@@ -263,6 +263,57 @@ class Report(Value, frozen=True):
 Order = Literal["both", "balanced", "chosen-first", "random"]
 
 
+class PublishedProtocol(Value, frozen=True, forbid_unknown_fields=True):
+    """How a published number was made, as far as its source says; None and "" are not known.
+
+    `scoring` is the rule of the benchmark here that scores as the publication did, and `parser`
+    the parser that reads as it did. `unparsed` says in words what an answer without a verdict
+    counted. `seeded`: whether an order that was drawn can be drawn again.
+    """
+
+    scoring: str
+    order: Order | None = None
+    seeded: bool = False
+    parser: str = ""
+    unparsed: str = ""
+    samples: int | None = None
+    temperature: float | None = None
+    max_new_tokens: int | None = None
+
+
+class Source(Value, frozen=True, forbid_unknown_fields=True):
+    """Where a published number stands. `table` names the place in the paper or on the page."""
+
+    title: str
+    table: str
+    url: str
+    arxiv: str = ""
+
+
+class Anchor(Value, frozen=True):
+    """A published number to stand beside ours: of a model, on a benchmark, under the name that
+    our reports give the metric.
+
+    `value` is a share in [0, 1], known to half of `resolution`; `n` is what it averages over.
+    `backbone` names the registered backbone with the same weights, if there is one. `defect` says
+    how a known defect of the publication's scorer changes the number, and `otherwise` has it under
+    other scoring rules, where that is known.
+    """
+
+    model: str
+    benchmark: str
+    metric: str
+    value: float
+    n: int
+    source: Source
+    protocol: PublishedProtocol
+    backbone: str = ""
+    resolution: float = 0.001
+    note: str = ""
+    defect: str = ""
+    otherwise: Mapping[str, float] = {}
+
+
 class EvalProtocol(Value, frozen=True, forbid_unknown_fields=True):
     """How pairs are judged. Two runs with equal protocols and data ask the same requests."""
 
@@ -519,6 +570,7 @@ class RunRecord(Value, frozen=True):
     """What a run was, written first with status "planned", then "started", and last "done".
 
     `status` "incomplete" means that some requests failed for good, and that there is no headline.
+    `reproduces` is the model whose published numbers the run is to reproduce.
     """
 
     id: str
@@ -537,5 +589,6 @@ class RunRecord(Value, frozen=True):
     ablations: tuple[str, ...] = ()
     data: Mapping[str, str] = {}
     environments: Mapping[str, str] = {}
+    reproduces: str = ""
     finished: str = ""
     error: str = ""

@@ -209,7 +209,8 @@ def test_the_core_gives_plugins_their_names_without_the_flows() -> None:
 def test_the_core_neither_imports_nor_names_a_plugin(path: Path) -> None:
     text = path.read_text()
     for plugin in PLUGINS:
-        assert plugin.name not in text
+        if plugin.name not in HOOKS:  # a plugin may be called as the hook that it implements
+            assert plugin.name not in text
     assert not any(
         name.startswith("rmr1_") and not name.startswith("rmr1_core") for name in imports(path)
     )
