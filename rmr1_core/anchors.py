@@ -26,7 +26,16 @@ from rmr1_core.discovery import Plugins, plugins
 from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.lookup import resolve
 from rmr1_core.statistics import Z95
-from rmr1_core.values import Anchor, EvalProtocol, Metric, Ref, Report, Scores, Value
+from rmr1_core.values import (
+    Anchor,
+    EvalProtocol,
+    Metric,
+    Ref,
+    Report,
+    RunRecord,
+    Scores,
+    Value,
+)
 
 
 class Beside(Value, frozen=True):
@@ -123,6 +132,32 @@ def beside(
     return found
 
 
+def of_run(
+    record: RunRecord, reports: Iterable[Report], *, everybody: bool = False
+) -> list[Beside]:
+    """The published numbers to show beside a run's: those of the weights that judged, or those
+    that it is to reproduce; or with `everybody` those of all models."""
+    anchors = published()
+    if not everybody:
+        wanted = record.reproduces.lower()
+        anchors = (
+            [a for a in anchors if wanted in (a.model.lower(), a.backbone)]
+            if wanted
+            else of_weights(record.backbone, anchors)
+        )
+    protocol, parser = record.protocol or EvalProtocol(), _parser(record)
+    return [b for report in reports for b in beside(report, anchors, protocol, parser)]
+
+
+def expected_tolerance(anchor: Anchor) -> float:
+    """The tolerance of a run of the same size with the same result, were no two pairs of one
+    prompt; they are, on some benchmarks, and the tolerance is larger."""
+    half = Z95 * math.sqrt(anchor.value * (1 - anchor.value) / anchor.n)
+    low, high = anchor.value - half, anchor.value + half
+    ours = Metric(name=anchor.metric, value=anchor.value, n=anchor.n, low=low, high=high)
+    return tolerance(anchor, ours)
+
+
 def protocol_to_reproduce(anchors: Sequence[Anchor]) -> dict[str, object]:
     """What the anchors say of how they were made, as fields of `EvalProtocol` and "parser".
 
@@ -163,6 +198,16 @@ def _scores(report: Report, scoring: str) -> Scores | None:
 
 def _metrics(scores: Scores) -> Iterable[Metric]:
     return (scores.headline, *scores.metrics)
+
+
+def _parser(record: RunRecord) -> str:
+    """The name of the parser that read the run's answers, where its prompt has such an option."""
+    if record.prompt is None:
+        return ""
+    try:
+        return str(getattr(resolve("prompt", record.prompt), "parser", ""))
+    except UsageError:  # its plugin is gone
+        return ""
 
 
 def _variance(metric: Metric) -> float:

@@ -22,7 +22,8 @@ FOLDER = "evaluation"
 
 
 class BenchRequest(Value, frozen=True):
-    """What a user asks of `rmr1 bench`. `data` maps a benchmark, or "" for all, to a path."""
+    """What a user asks of `rmr1 bench`. `data` maps a benchmark, or "" for all, to a path;
+    `reproduces` is the model whose published numbers it is to reproduce."""
 
     benchmarks: tuple[Ref, ...]
     backbone: Ref | None = None
@@ -30,6 +31,7 @@ class BenchRequest(Value, frozen=True):
     prompt: Ref | None = None
     protocol: EvalProtocol = EvalProtocol()
     data: Mapping[str, str] = {}
+    reproduces: str = ""
 
 
 class BenchPlan(Value, frozen=True):
@@ -110,6 +112,7 @@ def start(root: Path, request: BenchRequest) -> Path:
             protocol=request.protocol,
             data={b.name: str(path.resolve()) for b, path in sources if path},
             environments=needed,
+            reproduces=request.reproduces,
         )
         runs.write_record(folder, record)
     return folder

@@ -97,8 +97,8 @@ LAYERS: tuple[set[str], ...] = (
     {"joining"},
     {"comparing"},
     {"compare_words", "forecast"},
-    {"forecast_words"},
-    {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
+    {"forecast_words", "anchor_words", "reproducing"}
+    | {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},
     {"__main__"},

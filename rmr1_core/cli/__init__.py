@@ -54,7 +54,7 @@ def cli() -> None:
 
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
-    from rmr1_core.cli import bench, compare, data, doctor, env, inspect, judge, run, runs
+    from rmr1_core.cli import anchors, bench, compare, data, doctor, env, inspect, judge, run, runs
 
     for command in (
         run.run,
@@ -62,6 +62,7 @@ def build() -> click.Group:
         judge.judge,
         runs.runs,
         compare.compare,
+        anchors.anchors,
         data.data,
         env.env,
         doctor.doctor,

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from rmr1_core.cli.anchors import published_option
 from rmr1_core.cli.detach import detach, detach_option, refuse_to_detach
 from rmr1_core.cli.engine_flags import CommandWithEngine, engine_options
 from rmr1_core.cli.judge_options import (
@@ -32,6 +33,13 @@ from rmr1_core.cli.options import (
     runs_dir_option,
     set_options,
 )
+from rmr1_core.cli.reproduce import (
+    plain_reproduction,
+    print_reproduction,
+    print_run,
+    reproduce_option,
+    set_up_reproduction,
+)
 from rmr1_core.errors import UsageError
 from rmr1_core.values import Order, Ref
 
@@ -46,6 +54,7 @@ from rmr1_core.values import Order, Ref
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
     "  rmr1 bench rmb --backbone qwen7b --detach   goes on without the terminal\n"
     "  rmr1 bench rmb --backbone qwen7b --plan     what it takes, and what it will see\n"
+    "  rmr1 bench --reproduce rm-r1-qwen32b --dry-run\n"
     "  rmr1 bench --resume last",
 )
 @click.argument("benchmarks", nargs=-1, type=ComponentName("benchmark"))
@@ -98,6 +107,7 @@ from rmr1_core.values import Order, Ref
     help="Set an option of the engine, backbone or prompt, or of a benchmark "
     "(benchmark.NAME.OPTION=VALUE); see: rmr1 show KIND/NAME.",
 )
+@reproduce_option
 @click.option("--resume", type=RunName(), help="Go on with a run: its id, a part of it, or 'last'.")
 @click.option("--dry-run", is_flag=True, help="Say what would be asked; load no model.")
 @click.option(
@@ -110,6 +120,7 @@ from rmr1_core.values import Order, Ref
 @detach_option
 @runs_dir_option
 @all_option
+@published_option
 @json_option
 def bench(
     resume: str | None,
@@ -118,9 +129,10 @@ def bench(
     detached: bool,
     runs_dir: Path | None,
     every: bool,
+    everybody: bool,
     as_json: bool,
     **asked: Any,
-) -> None:
+) -> int:
     """Measure how often a judge is right on BENCHMARKS.
 
     Every judgment is kept as it is made; an interrupted run goes on with --resume.
@@ -128,28 +140,30 @@ def bench(
     from rmr1_core import bench as flow
     from rmr1_core import runs
 
+    shown = [flag for flag, on in (("--all", every), ("--published", everybody)) if on]
     root = runs.runs_folder(runs_dir)
     if detached:
         refuse_to_detach(dry_run=dry_run, plan=planned)
     if resume is not None:
-        refuse_with_resume("every", "detached")
+        refuse_with_resume("every", "everybody", "detached")
         folder = runs.find(root, resume)
     else:
+        found = set_up_reproduction(asked)
         request = _request(asked)
         if planned:
             _print_forecast(request, runs_dir, as_json=as_json)
-            return
+            return 0
         if dry_run:
-            _print_plan(flow.plan(request), as_json)
-            return
+            _print_plan(flow.plan(request), found, as_json)
+            return 0
         folder = flow.start(root, request)
         click.echo(f"run {folder}", err=True)
     if detached:
-        again = ("bench", "--resume", str(folder), *(["--all"] if every else []))
+        again = ("bench", "--resume", str(folder), *shown)
         detach(folder, folder.name if runs_dir is None else str(folder), again, as_json=as_json)
-        return
+        return 0
     reports = flow.execute(folder)
-    _print_reports(folder, reports, every=every, as_json=as_json)
+    return print_run(folder, reports, every=every, everybody=everybody, as_json=as_json)
 
 
 def _request(asked: dict[str, Any]) -> Any:
@@ -170,6 +184,7 @@ def _request(asked: dict[str, Any]) -> Any:
         prompt=ref(asked["prompt"], prompt_options),
         protocol=protocol_of(**asked),
         data=data_paths(asked["data"], asked["benchmarks"]),
+        reproduces=asked["reproduce"] or "",
     )
     if options:
         raise UsageError(f"-o {next(iter(options))}.…: rmr1 bench uses no such component")
@@ -186,16 +201,6 @@ def _benchmarks(names: tuple[str, ...], options: dict[str, Any]) -> tuple[Ref, .
     return tuple(Ref(name=name, options=own[name]) for name in names)
 
 
-def _print_reports(folder: Path, reports: Any, *, every: bool, as_json: bool) -> None:
-    from rmr1_core.show import plain_reports, print_reports
-
-    if as_json:
-        plain = plain_reports(reports)
-        echo_json({"run": folder.name, "folder": str(folder), "reports": plain})
-        return
-    print_reports(reports, every=every)
-
-
 def _print_forecast(request: Any, runs_dir: Path | None, *, as_json: bool) -> None:
     from rmr1_core import forecast_words
     from rmr1_core.forecast import forecast
@@ -207,14 +212,16 @@ def _print_forecast(request: Any, runs_dir: Path | None, *, as_json: bool) -> No
     forecast_words.print_forecast(found)
 
 
-def _print_plan(plans: Any, as_json: bool) -> None:
+def _print_plan(plans: Any, found: Any, as_json: bool) -> None:
     if as_json:
-        echo_json(plans)
+        echo_json({"plan": plans, **plain_reproduction(found)} if found else plans)
         return
     from rmr1_core.show import print_table
 
     rows = [(p.benchmark, str(p.pairs), str(p.judgments), str(p.requests)) for p in plans]
     print_table(("benchmark", "pairs", "judgments", "requests"), rows)
+    if found:
+        print_reproduction(found)
     click.echo("The first prompt:\n")
     for message in plans[0].example:
         click.echo(f"--- {message.role}\n{message.content}")

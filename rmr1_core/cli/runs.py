@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from rmr1_core.cli import Commands
+from rmr1_core.cli.anchors import published_option
 from rmr1_core.cli.options import RunName, all_option, echo_json, json_option, runs_dir_option
 from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.values import RunRecord
@@ -103,11 +104,14 @@ def stop(run: str, now: bool, runs_dir: Path | None) -> None:
 @click.argument("run", type=RunName())
 @runs_dir_option
 @all_option
+@published_option
 @json_option
-def show(run: str, runs_dir: Path | None, every: bool, as_json: bool) -> None:
+def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json: bool) -> None:
     """Show what a RUN was and its results: its id, a part of it, or 'last'."""
     from rmr1_core import bench, train
     from rmr1_core import runs as flow
+    from rmr1_core.anchor_words import add_published, print_beside
+    from rmr1_core.anchors import of_run
     from rmr1_core.evaluation import Evaluation
     from rmr1_core.show import plain_reports, plain_results, print_reports, print_results
 
@@ -115,8 +119,10 @@ def show(run: str, runs_dir: Path | None, every: bool, as_json: bool) -> None:
     record = flow.read_record(folder)
     results = train.stored_results(folder)
     reports = Evaluation(folder / bench.FOLDER).stored_reports() or []
+    besides = of_run(record, reports, everybody=everybody)
     if as_json:
         plain = {"reports": plain_reports(reports), "results": plain_results(results)}
+        add_published(plain["reports"], besides)
         echo_json(
             {"record": record, **plain, "steps": [str(path) for path in _steps(record, folder)]}
         )
@@ -124,6 +130,7 @@ def show(run: str, runs_dir: Path | None, every: bool, as_json: bool) -> None:
     click.echo(_words(record, folder))
     if reports:
         print_reports(reports, every=every)
+        print_beside(besides)
     if results:
         print_results(results, folder)
     if not reports and not results:
