@@ -224,10 +224,8 @@ def source(data: Mapping[str, str], benchmark: str) -> Path | None:
     """Where a benchmark's data is: its own path, or its folder in the common one, or that."""
     if benchmark in data:
         return Path(data[benchmark])
-    if "" not in data:
-        return None
-    common = Path(data[""])
-    return common / benchmark if (common / benchmark).exists() else common
+    common = Path(data[""]) if "" in data else None
+    return common / benchmark if common and (common / benchmark).exists() else common
 
 
 def _protocol(folder: Path, record: RunRecord) -> EvalProtocol:

@@ -37,6 +37,7 @@ PUBLIC = {
     "rmr1_core.environments",
     "rmr1_core.errors",
     "rmr1_core.examples_file",
+    "rmr1_core.anchors",
     "rmr1_core.figures",
     "rmr1_core.folders",
     "rmr1_core.hub",

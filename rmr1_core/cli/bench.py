@@ -124,8 +124,6 @@ from rmr1_core.values import Order, Ref
 @json_option
 def bench(
     resume: str | None,
-    dry_run: bool,
-    planned: bool,
     detached: bool,
     runs_dir: Path | None,
     every: bool,
@@ -143,17 +141,17 @@ def bench(
     shown = [flag for flag, on in (("--all", every), ("--published", everybody)) if on]
     root = runs.runs_folder(runs_dir)
     if detached:
-        refuse_to_detach(dry_run=dry_run, plan=planned)
+        refuse_to_detach(dry_run=asked["dry_run"], plan=asked["planned"])
     if resume is not None:
         refuse_with_resume("every", "everybody", "detached")
         folder = runs.find(root, resume)
     else:
         found = set_up_reproduction(asked)
         request = _request(asked)
-        if planned:
+        if asked["planned"]:
             _print_forecast(request, runs_dir, as_json=as_json)
             return 0
-        if dry_run:
+        if asked["dry_run"]:
             _print_plan(flow.plan(request), found, as_json)
             return 0
         folder = flow.start(root, request)

@@ -1,12 +1,11 @@
-"""Published numbers beside those of a report, where the core knows any."""
+"""Published numbers beside those of a report, where any are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rmr1_core import Mark, Metric, Report
+from rmr1_core import Mark, Metric, Report, anchors
 from rmr1_core.stored import StoredEvaluation, StoredRun
 
 MOST_MODELS = 3
@@ -37,10 +36,6 @@ class Published(NamedTuple):
 
 def published(run: StoredRun, evaluation: StoredEvaluation, report: Report) -> list[Published]:
     """Every published number on this benchmark whose metric the report has."""
-    try:
-        anchors: Any = import_module("rmr1_core.anchors")
-    except ModuleNotFoundError:
-        return []
     known = anchors.published(report.benchmark)
     record = run.record
     own = anchors.of_weights(record.backbone if record.command == "bench" else None, known)
@@ -68,7 +63,7 @@ def nearest(found: Sequence[Published], headline: Metric) -> list[str]:
     return list(dict.fromkeys(one.model for one in ranked))[:MOST_MODELS]
 
 
-def _told(beside: Any, same_weights: bool) -> Published:
+def _told(beside: anchors.Beside, same_weights: bool) -> Published:
     anchor = beside.anchor
     source = anchor.source
     return Published(
