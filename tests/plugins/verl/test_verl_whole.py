@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -144,31 +147,50 @@ def check_judge(trained: Path, before: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-class Judge(ThreadingHTTPServer):
-    """A reward server to which shorter answers win; keeps the groups that it was shown."""
+SHORTER = """
+    import re
+    from rmr1_core import hookimpl
+    from rmr1_core.testing import ScriptedEngine
+
+    def shorter(request):
+        shown = request.messages[-1].content
+        a, b = re.findall(r"=+ RESPONSE [AB] =+\\n(.*?)(?=\\n=+ )", shown, re.DOTALL)[-2:]
+        verdict = "A" if len(a) < len(b) else "B" if len(b) < len(a) else "tie"
+        return f"<answer>[[{verdict}]]</answer>"
+
+    @hookimpl
+    def rmr1_engines():
+        return [ScriptedEngine(name="shorter", summary="prefers the shorter", write=shorter)]
+"""
+
+
+class Listening(ThreadingHTTPServer):
+    """Stands before a reward server, and keeps what it was asked."""
 
     request_queue_size = 64
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, server: str) -> None:
         groups: list[Any] = []
         self.groups = groups
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                groups.append(body)
-                lengths = [len(text) for text in body["answers"]]
-                won = [sum(other > own for other in lengths) / len(lengths) for own in lengths]
-                self._say({"scores": won})
+                body = self.rfile.read(int(self.headers["content-length"]))
+                groups.append(json.loads(body))
+                self._hand_on(body)
 
             def do_GET(self) -> None:
-                self._say({"status": "ok"})
+                self._hand_on(None)
 
-            def _say(self, body: Any) -> None:
+            def _hand_on(self, body: bytes | None) -> None:
+                kind = {"Content-Type": "application/json"}
+                request = urllib.request.Request(server + self.path, body, kind)
+                with urllib.request.urlopen(request, timeout=120) as answer:
+                    said = answer.read()
                 self.send_response(200)
                 self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
+                self.wfile.write(said)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -176,17 +198,38 @@ class Judge(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
 
 
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A real `rmr1 serve` whose judge prefers the shorter answer; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    judge = ("--backbone", "org/any", "--engine", "shorter", "--prompt", "direct")
+    log = folder / "serve.log"
+    with log.open("w") as said:
+        process = subprocess.Popen(rmr1("serve", *judge, "--port", str(port)), stderr=said)
+    try:
+        deadline = time.monotonic() + 60
+        while "/docs" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 def test_a_served_judge_is_shown_whole_groups_and_gets_what_it_prefers(
-    managed_environment: Managed, tmp_path: Path
+    managed_environment: Managed, tmp_path: Path, install_plugin: Callable[..., None]
 ) -> None:
     managed_environment("verl")
-    with Judge() as judge:
+    install_plugin("shorter", SHORTER)
+    with serving(tmp_path) as server, Listening(server) as judge:
         threading.Thread(target=judge.serve_forever, daemon=True).start()
-        served = settings(
-            *QUICK, "reward.name=served", f"reward.options.url=http://127.0.0.1:{judge.server_port}"
-        )
+        url = f"reward.options.url=http://127.0.0.1:{judge.server_port}"
+        how = ("reward.name=served", url, "reward.options.strength=win-rate")
         done = subprocess.run(
-            rmr1("run", "--recipe", "toy-verl", *served),
+            rmr1("run", "--recipe", "toy-verl", *settings(*QUICK, *how)),
             cwd=tmp_path,
             capture_output=True,
             text=True,
