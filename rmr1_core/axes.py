@@ -5,6 +5,7 @@ The colours stand for variables of a page: see `figures`, which puts charts toge
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from rmr1_core.values import Metric
 
 INK, SOFT, LINE = "#1b1f28", "#5c6676", "#dfe3eb"
 SERIES = ("#3b5bdc", "#c2701c", "#1a7f4c")
+LONGEST_IN_TWO = 24
+"""Letters of a name with which a legend still has two columns."""
 MARKERS = ("D", "s", "^", "v", "P", "X")
 
 
@@ -31,12 +34,18 @@ def height(chart: Chart) -> float:
     """Of a chart, in inches."""
     match chart:
         case Bars():
-            legend = 0.25 * bool(_names(chart))
+            names = _names(chart)
+            legend = 0.18 * math.ceil(len(names) / _columns(names)) + 0.07 * bool(names)
             return 0.75 + legend + len(chart.rows) * max(0.22, 0.15 * len(chart.series))
         case Heatmap():
             return 0.9 + 0.55 * len(chart.rows)
         case Curve():
             return 2.4
+
+
+def _columns(names: Sequence[Any]) -> int:
+    """How many columns of a legend fit beside one another."""
+    return 1 if any(len(name.get_label()) > LONGEST_IN_TWO for name in names) else 2
 
 
 def _bars(axes: Any, chart: Bars) -> None:
@@ -57,7 +66,11 @@ def _bars(axes: Any, chart: Bars) -> None:
     axes.spines[:].set_visible(False)
     if handles := _names(chart):
         axes.legend(
-            handles=handles, ncols=2, loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=2.2
+            handles=handles,
+            ncols=_columns(handles),
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            borderaxespad=2.2,
         )
 
 

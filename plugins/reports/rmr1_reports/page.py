@@ -119,7 +119,7 @@ def _drawn_models(section: Section) -> str:
     return ", ".join(one_line(model, 60) for model in drawn) or "none"
 
 
-def _published_rows(section: Section) -> list[Published]:
+def _published_rows(section: Section) -> tuple[list[Published], list[Published]]:
     """All numbers of the models that are drawn, and of the others the one beside the headline."""
     assert section.report is not None
     headline = section.report.scores.headline
@@ -127,7 +127,7 @@ def _published_rows(section: Section) -> list[Published]:
     own = [one for model in drawn for one in section.published if one.model == model]
     others = [one for one in section.published if one.metric == headline.name]
     rest = sorted((one for one in others if one.model not in drawn), key=lambda one: -one.theirs)
-    return [*own, *rest][:MOST_ROWS]
+    return own, rest[:MOST_ROWS]
 
 
 def _scorings(section: Section) -> list[str]:
