@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -264,9 +265,12 @@ def test_a_reward_that_raises_ends_the_run_with_its_own_error(
         check=False,
     )
     assert done.returncode == 1
-    assert "reward 'failing' raised KeyError('keyword-" in done.stderr
-    assert "materializable" not in done.stderr
     (stage,) = tmp_path.glob("runs/*/stages/grpo")
+    pairs = {json.loads(row)["id"] for row in (stage / "data.jsonl").read_text().splitlines()}
+    named = re.search(r"reward 'failing' raised KeyError\('(\S+)'\)", done.stderr)
+    assert named is not None, done.stderr
+    assert named.group(1) in pairs  # whichever answer was priced first
+    assert "materializable" not in done.stderr
     assert "return rubrics[judgment.pair_id]" in (stage / "reward-error.txt").read_text()
     wait_for(lambda: not marked(stage.parent.parent), 30, lambda: True)
 
