@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rmr1_core.components import EngineSession, LiveRequests
 from rmr1_core.errors import EngineFailed, NotAnswered, Rmr1Error
-from rmr1_core.values import Completion, Message, Request, RequestFailed, Sampling
+from rmr1_core.values import Comparison, Completion, Message, Request, RequestFailed, Sampling
 
 
 class _Asked(NamedTuple):
@@ -40,7 +40,12 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._work, name="rmr1-dispatcher", daemon=True)
         self._thread.start()
 
-    def submit(self, messages: Sequence[Message], sampling: Sampling) -> Future[Completion]:
+    def submit(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        comparison: Comparison | None = None,
+    ) -> Future[Completion]:
         """Ask; the future has the completion, or raises why there is none.
 
         Cancelling the future while it waits drops the request. One that is under way is answered,
@@ -57,7 +62,10 @@ class Dispatcher:
             if self._closed:
                 raise EngineFailed("the engine is closed")
             request = Request(
-                id=str(next(self._numbers)), messages=tuple(messages), sampling=sampling
+                id=str(next(self._numbers)),
+                messages=tuple(messages),
+                sampling=sampling,
+                comparison=comparison,
             )
             self._waiting.append(_Asked(request, future))
             self._change.notify_all()

@@ -218,7 +218,8 @@ class Judge:
         for slot in wanted:
             shown = render(strategy, slot.pair, slot.chosen_first)
             sampling = sampling_of(strategy, self.protocol, slot, limit)
-            asked.append(_Asked(slot, dispatcher.submit(shown, sampling)))
+            comparison = slot.pair.comparison(slot.chosen_first)
+            asked.append(_Asked(slot, dispatcher.submit(shown, sampling, comparison)))
         return asked
 
     def _slots(self, messages: Messages, a: str, b: str) -> list[Slot]:

@@ -6,6 +6,7 @@ Every answer goes to the journal before anybody else sees it.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -72,7 +73,8 @@ class Judging:
             if slot.identity in done:
                 continue
             request = self._request(slot, max_new_tokens)
-            content = msgspec.json.encode((request.messages, request.sampling))
+            asked = request.messages, request.sampling, request.comparison
+            content = msgspec.json.encode(asked)
             first = by_content.setdefault(hashlib.sha256(content).digest(), slot.key)
             self._waiting.setdefault(first, []).append(slot)
         leaders = [slots_[0] for slots_ in self._waiting.values()]
@@ -125,7 +127,12 @@ class Judging:
 
     def _request(self, slot: Slot, max_new_tokens: int) -> Request:
         sampling = sampling_of(self._strategy, self._protocol, slot, max_new_tokens)
-        return Request(id=slot.key, messages=self._messages(slot), sampling=sampling)
+        return Request(
+            id=slot.key,
+            messages=self._messages(slot),
+            sampling=sampling,
+            comparison=slot.pair.comparison(slot.chosen_first),
+        )
 
     def _rendered(self, slot: Slot) -> tuple[Message, ...]:
         return render(self._strategy, slot.pair, slot.chosen_first)
@@ -140,6 +147,8 @@ class Judging:
     def _line(self, slot: Slot, answer: Answer) -> JournalLine:
         if isinstance(answer.result, RequestFailed):
             return _failed(slot, answer.result.error)
+        if not all(map(math.isfinite, answer.result.scores or ())):
+            return _failed(slot, "the engine gave a score that is no finite number")
         return Judgment(
             benchmark=slot.benchmark,
             pair_id=slot.pair.id,

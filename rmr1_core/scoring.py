@@ -43,6 +43,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._cast: dict[str, dict[bool, list[Verdict]]] = {}
+        self._scores: dict[tuple[str, bool], list[tuple[float, float]]] = {}
         self._verdicts: Counter[Verdict] = Counter()
         self._ends: Counter[FinishReason] = Counter()
         self._lengths: Counter[int] = Counter()
@@ -54,6 +55,9 @@ class Tally:
         completion = judgment.completion
         orders = self._cast.setdefault(judgment.pair_id, {})
         orders.setdefault(judgment.chosen_first, []).append(judgment.verdict)
+        if completion.scores is not None:
+            which = judgment.pair_id, judgment.chosen_first
+            self._scores.setdefault(which, []).append(completion.scores)
         self._verdicts[judgment.verdict] += 1
         self._ends[completion.finish_reason] += 1
         self._lengths[completion.completion_tokens] += 1
@@ -67,13 +71,27 @@ class Tally:
             Outcome(
                 pair=pair,
                 verdicts=tuple(
-                    OrderVerdict(chosen_first=first, verdict=majority(self._cast[pair.id][first]))
+                    self._in_order(pair.id, first)
                     for first in sorted(self._cast[pair.id], reverse=True)
                 ),
             )
             for pair in pairs
             if pair.id in self._cast
         ]
+
+    def _in_order(self, pair_id: str, chosen_first: bool) -> OrderVerdict:
+        verdict = majority(self._cast[pair_id][chosen_first])
+        scores = self._scores.get((pair_id, chosen_first))
+        if not scores:
+            return OrderVerdict(chosen_first=chosen_first, verdict=verdict)
+        a, b = (sum(side) / len(scores) for side in zip(*scores, strict=True))
+        chosen, rejected = (a, b) if chosen_first else (b, a)
+        return OrderVerdict(
+            chosen_first=chosen_first,
+            verdict=verdict,
+            chosen_score=chosen,
+            rejected_score=rejected,
+        )
 
     def validity(self, results: Sequence[Outcome]) -> Validity:
         """What to know before believing a score."""

@@ -6,7 +6,7 @@ interval. A bad answer is a `Verdict.UNPARSED`, never a number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,7 +92,8 @@ class Completion(Value, frozen=True, omit_defaults=True):
     `finish_reason` "length" is a truncated answer; "prompt_too_long" a prompt that does not fit
     the model's context, for which nothing was generated. Counts are in tokens; `cached_tokens` are
     those of the prompt that a prefix cache already held. `cost` is in US dollars, 0 where nothing
-    is paid or the price is not known.
+    is paid or the price is not known. `scores` are the rewards of A and of B, finite numbers on a
+    scale of the model's own, from an engine that scores answers; None from one that writes.
     """
 
     text: str
@@ -101,6 +102,7 @@ class Completion(Value, frozen=True, omit_defaults=True):
     completion_tokens: int
     cached_tokens: int = 0
     cost: float = 0.0
+    scores: tuple[float, float] | None = None
 
 
 class Sampling(Value, frozen=True):
@@ -118,11 +120,16 @@ class Sampling(Value, frozen=True):
 
 
 class Request(Value, frozen=True):
-    """One generation to ask of an engine. `id` comes back with the answer."""
+    """One generation to ask of an engine. `id` comes back with the answer.
+
+    `comparison` is what the messages were rendered from, for engines that score answers instead
+    of writing about them; None where nothing is compared.
+    """
 
     id: str
     messages: tuple[Message, ...]
     sampling: Sampling
+    comparison: Comparison | None = None
 
 
 class RequestFailed(Value, frozen=True):
@@ -165,10 +172,16 @@ class FailedJudgment(Value, frozen=True, tag_field="kind", tag="failed"):
 
 
 class OrderVerdict(Value, frozen=True):
-    """The majority verdict of all samples of a pair in one order."""
+    """The majority verdict of all samples of a pair in one order.
+
+    `chosen_score` and `rejected_score` are the mean rewards of the two answers over the samples
+    that have any, None where no sample has (a judge that writes gives verdicts only).
+    """
 
     chosen_first: bool
     verdict: Verdict
+    chosen_score: float | None = None
+    rejected_score: float | None = None
 
 
 class Outcome(Value, frozen=True):
@@ -188,6 +201,21 @@ class Outcome(Value, frozen=True):
             for v in self.verdicts
         ]
         return sum(wins) / len(wins)
+
+    @property
+    def chosen_score(self) -> float | None:
+        """Mean reward of the chosen answer over the orders that have one; None without any."""
+        return _mean_of(v.chosen_score for v in self.verdicts)
+
+    @property
+    def rejected_score(self) -> float | None:
+        """Mean reward of the rejected answer over the orders that have one; None without any."""
+        return _mean_of(v.rejected_score for v in self.verdicts)
+
+
+def _mean_of(scores: Iterable[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else None
 
 
 class Metric(Value, frozen=True):

@@ -362,3 +362,38 @@ def test_odd_ids_are_found_again(tmp_path_factory: pytest.TempPathFactory, ids: 
     pairs = [example_pair(number, id=name) for number, name in enumerate(ids)]
     judge(path, pairs)
     assert judge(path, pairs) == ([], [])
+
+
+# engines that score
+
+
+def test_a_request_says_what_is_compared(tmp_path: Path) -> None:
+    _, requests = judge(tmp_path / "j.jsonl", PAIRS[:1])
+    for request in requests:
+        chosen_first = '",true,0]' in request.id
+        assert request.comparison == PAIRS[0].comparison(chosen_first)
+
+
+def test_other_comparisons_are_asked_apart_even_where_the_words_are_the_same(
+    tmp_path: Path,
+) -> None:
+    swapped = example_pair(0, id="swapped", chosen="a or b", rejected="c")
+    split = example_pair(0, id="split", chosen="a", rejected="b or c")
+    _, requests = judge(tmp_path / "j.jsonl", [swapped, split], order="chosen-first")
+    assert requests[0].messages == requests[1].messages
+    assert len(requests) == 2
+
+
+def test_a_score_that_is_no_finite_number_is_a_failure(tmp_path: Path) -> None:
+    def write(request: Request) -> Completion:
+        return Completion(
+            text="A",
+            finish_reason="stop",
+            prompt_tokens=1,
+            completion_tokens=0,
+            scores=(float("nan"), 1.0),
+        )
+
+    [line] = judge(tmp_path / "j.jsonl", PAIRS[:1], write, order="chosen-first")[0]
+    assert isinstance(line, FailedJudgment)
+    assert "no finite number" in line.error

@@ -272,3 +272,23 @@ def test_a_limit_takes_the_same_pairs_in_whatever_order_they_come(
 def test_no_limit_takes_everything() -> None:
     pairs = [example_pair(n) for n in range(5)]
     assert spread_limit(pairs, None) == spread_limit(pairs, 5) == pairs
+
+
+def test_scores_of_answers_are_means_over_the_samples_by_answer_not_by_place() -> None:
+    pair = example_pair()
+    lines = [
+        with_completion(judgment(pair, A, sample=0), scores=(3.0, 1.0)),
+        with_completion(judgment(pair, A, sample=1), scores=(5.0, 2.0)),
+        with_completion(judgment(pair, B, chosen_first=False), scores=(0.5, 4.0)),
+    ]
+    [outcome] = tallied(lines).outcomes([pair])
+    first, second = outcome.verdicts
+    assert (first.chosen_score, first.rejected_score) == (4.0, 1.5)
+    assert (second.chosen_score, second.rejected_score) == (4.0, 0.5)
+    assert (outcome.chosen_score, outcome.rejected_score) == (4.0, 1.0)
+
+
+def test_a_judge_that_writes_has_no_scores() -> None:
+    pair = example_pair()
+    [outcome] = tallied(judged(pair, [A], [B])).outcomes([pair])
+    assert (outcome.chosen_score, outcome.rejected_score) == (None, None)

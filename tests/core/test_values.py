@@ -114,3 +114,12 @@ def test_a_line_of_the_journal_round_trips(
 def test_a_protocol_that_cannot_be_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(fields, EvalProtocol)
+
+
+def test_scores_are_in_a_line_only_where_there_are_any() -> None:
+    line = judgment(example_pair(), Verdict.A)
+    assert b"scores" not in msgspec.json.encode(line)
+    scored = msgspec.structs.replace(
+        line, completion=msgspec.structs.replace(line.completion, scores=(1.5, -2.0))
+    )
+    assert msgspec.json.decode(msgspec.json.encode(scored), type=JournalLine) == scored

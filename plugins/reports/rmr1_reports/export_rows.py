@@ -33,8 +33,10 @@ JUDGMENT: Mapping[str, type] = {
     "completion_tokens": int,
     "cached_tokens": int,
     "cost": float,
+    "chosen_score": float,
+    "rejected_score": float,
 }
-"""The columns of a judgment. `tags` is a JSON object."""
+"""The columns of a judgment. `tags` is a JSON object; scores are empty for judges that write."""
 TEXT: Mapping[str, type] = {"text": str}
 """The column of `--texts`: what the judge wrote."""
 PAIR: Mapping[str, type] = {"prompt": list, "chosen": str, "rejected": str}
@@ -147,6 +149,7 @@ def _judge(run: StoredRun, evaluation: StoredEvaluation) -> str:
 def _row(where: Row, judgment: Judgment, pairs: _Pairs, *, texts: bool) -> Row:
     made = judgment.completion
     about = pairs.about(judgment.benchmark, judgment.pair_id)
+    a, b = made.scores or (None, None)
     row = {
         **where,
         "benchmark": judgment.benchmark,
@@ -161,6 +164,8 @@ def _row(where: Row, judgment: Judgment, pairs: _Pairs, *, texts: bool) -> Row:
         "completion_tokens": made.completion_tokens,
         "cached_tokens": made.cached_tokens,
         "cost": made.cost,
+        "chosen_score": a if judgment.chosen_first else b,
+        "rejected_score": b if judgment.chosen_first else a,
     }
     if texts:
         row["text"] = made.text

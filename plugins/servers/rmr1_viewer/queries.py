@@ -139,11 +139,12 @@ def _judgment(pair: Pair, journal: str, row: sqlite3.Row) -> dict[str, Any]:
         return {**facts, "sections": [], "evidence": []}
     with Path(journal).open("rb") as file:
         file.seek(row["start"])
-        text = msgspec.json.decode(file.read(row["size"]), type=Judgment).completion.text
-    trace = read_trace(text)
+        said = msgspec.json.decode(file.read(row["size"]), type=Judgment).completion
+    trace = read_trace(said.text)
     a, b = (pair.chosen, pair.rejected) if facts["chosen_first"] else (pair.rejected, pair.chosen)
     return {
         **facts,
+        "scores": said.scores,
         "sections": [{"name": part.name, "text": part.text} for part in trace.sections],
         "evidence": [_evidence(quote, a if quote.of == "A" else b) for quote in trace.quotes[:50]],
     }

@@ -120,8 +120,9 @@ function judgment(one) {
   const state = standing(one);
   const says = state === "right" || state === "wrong" ? `${one.verdict} · ${state}` : state;
   const cut = one.finish === "stop" ? "" : one.finish === "length" ? " · truncated" : ` · ${one.finish.replaceAll("_", " ")}`;
+  const scores = one.scores ? ` · scores ${one.scores.map((score) => score.toPrecision(4)).join(" and ")}` : "";
   return [
-    make("p", { class: `verdict ${state}` }, make("b", {}, says), make("span", {}, `${count(one.tokens)} tokens${cut}`)),
+    make("p", { class: `verdict ${state}` }, make("b", {}, says), make("span", {}, `${count(one.tokens)} tokens${cut}${scores}`)),
     ...one.sections.map((part) => make(
       "div",
       { class: `part ${part.name || "text"}` },
