@@ -15,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: run test slow lint types docs check clean
+.PHONY: run test slow lint types docs site check clean
 
 run: $(VENV)/.installed
 	$(BIN)/rmr1 run $(ARGS)
@@ -35,6 +35,10 @@ types: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate.py
+
+# the documentation as pages for a browser, in build/site
+site: $(VENV)/.installed-dev
+	$(BIN)/python docs/build_site.py $(ARGS)
 
 check: lint types test
 

@@ -1,0 +1,89 @@
+"""How Sphinx makes the site of the pages that `docs/build_site.py` has staged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rmr1_core
+
+project = "rmr1"
+author = "the authors of rmr1"
+project_copyright = author
+release = rmr1_core.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+
+# pages
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 6
+suppress_warnings = ["myst.header"]  # a page's parts may begin below the second level
+pygments_style = "default"
+pygments_dark_style = "github-dark"
+
+# the reference of public modules: our docstrings are plain text with `code`
+default_role = "code"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+python_maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+# nothing is fetched, when the site is built or when it is read
+html_theme = "furo"
+html_title = f"rmr1 {release}"
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#1f5f8b", "color-brand-content": "#1f5f8b"},
+    "dark_css_variables": {"color-brand-primary": "#7fb8e0", "color-brand-content": "#7fb8e0"},
+}
+
+
+def setup(app: Any) -> None:
+    """Add mathematics as MathML, which browsers draw by themselves, and what our docstrings need."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    app.connect("missing-reference", _named)
+    app.connect("autodoc-process-docstring", _without_a_type, priority=400)
+
+
+def _named(app: Any, env: Any, node: Any, text: Any) -> Any:
+    """Where a type of a signature is described: in the public module that gives it its name.
+
+    A type of another library, or one that no public module has, is named without a link.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    name = node["reftarget"].rpartition(".")[2]
+    if node["reftarget"].startswith("rmr1_core.") and name in rmr1_core.__all__:
+        domain = env.get_domain("py")
+        return domain.resolve_xref(
+            env, node["refdoc"], app.builder, "obj", f"rmr1_core.{name}", node, text
+        )
+    return text
+
+
+def _without_a_type(
+    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Keep napoleon from reading the words before a colon as an attribute's type."""
+    if what in ("attribute", "data", "property"):
+        lines.insert(0, "")
+
+
+def _inline(translator: Any, node: Any) -> None:
+    _mathml(translator, node, as_block=False)
+
+
+def _block(translator: Any, node: Any) -> None:
+    _mathml(translator, node, as_block=True)
+
+
+def _mathml(translator: Any, node: Any, *, as_block: bool) -> None:
+    from docutils import nodes
+    from docutils.utils.math.latex2mathml import tex2mathml
+
+    translator.body.append(tex2mathml(node.astext(), as_block=as_block))
+    raise nodes.SkipNode
