@@ -19,11 +19,12 @@ from posixpath import relpath
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
-STAGED = ROOT / "build" / "site-source"
 INDEX = "index.md"
 REST = "More pages"
 """The caption above pages that index.md does not link."""
 API = "python-api.md"
+CONSTANTS = ("hookspecs.hookimpl", "components.PATH")
+"""What of the contract is neither class nor function, and in no other public module."""
 
 _FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)\s]+)\)")
@@ -34,10 +35,11 @@ def main(out: Path) -> int:
     """Write the site; the exit code, which is not 0 for any warning."""
     from sphinx.cmd.build import build_main
 
-    stage(STAGED)
+    source = out.with_name(f"{out.name}-source")
+    stage(source)
     strict = ["--fail-on-warning", "--keep-going", "--nitpicky", "--fresh-env", "--quiet"]
-    places = ["--conf-dir", str(FOLDER), "--doctree-dir", str(STAGED.with_name("site-doctrees"))]
-    return int(build_main([*strict, "-b", "html", *places, str(STAGED), str(out)]))
+    places = ["--conf-dir", str(FOLDER), "--doctree-dir", str(out.with_name(f"{out.name}-trees"))]
+    return int(build_main([*strict, "-b", "html", *places, str(source), str(out)]))
 
 
 def pages() -> dict[Path, str]:
@@ -130,8 +132,10 @@ def _reference(module: str) -> str:
     lines = [module, "=" * len(module), "", f".. automodule:: {module}", "   :members:"]
     if module == "rmr1_core":
         lines.append("   :imported-members:")
+        for name in CONSTANTS:
+            lines += ["", f".. autodata:: rmr1_core.{name}", "   :no-value:"]
     return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if sys.argv[1:] else ROOT / "build" / "site"))
+    sys.exit(main(Path(sys.argv[1]).absolute() if sys.argv[1:] else ROOT / "build" / "site"))

@@ -43,7 +43,7 @@ html_theme_options = {
 
 
 def setup(app: Any) -> None:
-    """Add mathematics as MathML, which browsers draw by themselves, and what our docstrings need."""
+    """Add what draws mathematics, as MathML, and what our docstrings need."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("missing-reference", _named)
     app.connect("autodoc-process-docstring", _without_a_type, priority=400)
@@ -65,10 +65,9 @@ def _named(app: Any, env: Any, node: Any, text: Any) -> Any:
     return text
 
 
-def _without_a_type(
-    app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def _without_a_type(*event: Any) -> None:
     """Keep napoleon from reading the words before a colon as an attribute's type."""
+    _app, what, _name, _thing, _options, lines = event
     if what in ("attribute", "data", "property"):
         lines.insert(0, "")
 

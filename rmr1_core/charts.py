@@ -58,6 +58,7 @@ class Curve(Value, frozen=True):
 
 
 Chart = Bars | Heatmap | Curve
+"""What a report can draw."""
 
 
 def bars(title: str, metrics: Iterable[Metric]) -> Bars:

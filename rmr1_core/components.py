@@ -41,6 +41,7 @@ Option = Meta
 """`Annotated[int, Option(description="…", ge=1)]`: an option's help and bounds. One with
 `extra=PATH` is a path; a run keeps it absolute, so that it can go on from another folder."""
 PATH: Mapping[str, Any] = {"path": True}
+"""For an option that is a path: `Option(description="a file", extra=PATH)`."""
 
 
 class _ComponentMeta(msgspec.StructMeta, abc.ABCMeta):

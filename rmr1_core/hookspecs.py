@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("rmr1")
 hookimpl = pluggy.HookimplMarker("rmr1")
+"""Marks a function of a plugin as the implementation of the hook of its name."""
 
 
 @hookspec
