@@ -3,57 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
-import wheels
 from wheels import Command
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "rmr1-units"
 
-JUDGES = """
-    from rmr1_core import Backbone, hookimpl
-    from rmr1_core.datafiles import read_rows
-    from rmr1_core.testing import ScriptedEngine
-    from rmr1_units import ROWS
-
-    RIGHT = [row.get("right", str) for row in read_rows(ROWS)]
-    WRONG = [row.get("wrong", str) for row in read_rows(ROWS)]
-
-    class Judge(ScriptedEngine, frozen=True, kw_only=True):
-        def own_backbone(self):
-            return Backbone(name=self.name, model="")
-
-    def expert(request):
-        text = request.messages[-1].content
-        right = next(text.index(answer) for answer in RIGHT if answer in text)
-        wrong = next(text.index(answer) for answer in WRONG if answer in text)
-        return "<answer>[[A]]</answer>" if right < wrong else "<answer>[[B]]</answer>"
-
-    @hookimpl
-    def rmr1_engines():
-        return [
-            Judge(name="expert", summary="knows the answers", write=expert),
-            Judge(name="first", summary="says A", write=lambda _: "<answer>[[A]]</answer>"),
-        ]
-"""
-
 
 def test_the_benchmark_of_the_example_stays_under_sixty_lines() -> None:
     source = (EXAMPLE / "rmr1_units" / "__init__.py").read_text(encoding="utf-8")
     assert len(source.splitlines()) < 60
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run something in a fresh environment with the project and the example as wheels."""
-    folder = tmp_path_factory.mktemp("example")
-    site, run = wheels.fresh_environment(folder, ROOT, EXAMPLE)
-    _install_judges(site)
-    return run
 
 
 @pytest.mark.slow
@@ -100,20 +61,6 @@ def test_one_quantity_is_judged_with_an_option(installed: Command) -> None:
     done = installed("rmr1", "bench", "units", "--engine", "expert", "-o", option, "--json")
     (report,) = json.loads(done.stdout)["reports"]
     assert report["scores"]["headline"]["n"] == 6
-
-
-@pytest.mark.slow
-def test_the_example_passes_its_own_tests(installed: Command) -> None:
-    options = ["-p", "no:cacheprovider", "--rootdir", str(EXAMPLE), "-c", os.devnull]
-    installed("python", "-m", "pytest", "-q", *options, str(EXAMPLE / "tests"))
-
-
-def _install_judges(site: Path) -> None:
-    (site / "judges.py").write_text(dedent(JUDGES))
-    info = site / "judges-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: judges\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[rmr1]\njudges = judges\n")
 
 
 def _only(rows: list[dict[str, object]], name: str) -> dict[str, object]:

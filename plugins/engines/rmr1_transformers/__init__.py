@@ -33,8 +33,8 @@ class TransformersEngine(Engine, frozen=True, kw_only=True):
     attn_implementation: Annotated[
         str,
         Option(
-            description="'auto': flash_attention_2 where the package and a GPU exist, else sdpa; "
-            "or any that transformers knows"
+            description="'auto': flash_attention_2 where the package and a GPU exist, else sdpa, "
+            "and eager for models without it; or any that transformers knows"
         ),
     ] = "auto"
     max_batch_size: Annotated[int, Option(description="answers written at a time", ge=1)] = 256

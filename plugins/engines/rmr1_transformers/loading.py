@@ -62,7 +62,7 @@ def _tokenizer(backbone: Backbone) -> Any:
 
 
 def _model(
-    backbone: Backbone, dtype: torch.dtype, attention: str, device: torch.device
+    backbone: Backbone, dtype: torch.dtype, attention: str | None, device: torch.device
 ) -> Any:  # fmt: skip
     try:
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
@@ -117,11 +117,12 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
-def _attention(name: str, device: torch.device, dtype: torch.dtype) -> str:
+def _attention(name: str, device: torch.device, dtype: torch.dtype) -> str | None:
+    """What transformers is asked for; None lets it take sdpa, or eager where a model has none."""
     installed = importlib.util.find_spec("flash_attn") is not None
     possible = device.type == "cuda" and dtype is not torch.float32
     if name == "auto":
-        return "flash_attention_2" if installed and possible else "sdpa"
+        return "flash_attention_2" if installed and possible else None
     known = ["eager", *transformers.AttentionInterface().valid_keys()]
     if name not in known:
         raise UsageError(f"attn_implementation {name!r}: not one of {', '.join(sorted(known))}")

@@ -130,3 +130,14 @@ def test_importing_the_plugin_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_model_without_sdpa_is_loaded_with_eager_attention(weights: Path) -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    (weights / "model.safetensors").unlink()
+    size = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "head_dim": 16}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    Gemma2ForCausalLM(Gemma2Config(vocab_size=512, **size, **heads)).save_pretrained(weights)
+    with ENGINE.open(Backbone(name="x", model=str(weights))) as session:
+        assert session.facts["attention"] == "eager"
