@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rmr1_core import environments, runs
-from rmr1_core.components import Backbone, Benchmark, Engine, PromptStrategy
+from rmr1_core.assessing import JudgeParts, judge_all
+from rmr1_core.components import Backbone, Benchmark, Engine
 from rmr1_core.errors import BadInput, UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation, load, read_again
 from rmr1_core.judging import Judging, LazyRequests
@@ -42,18 +43,6 @@ class BenchPlan(Value, frozen=True):
     judgments: int
     requests: int
     example: tuple[Message, ...]
-
-
-class JudgeParts(Value, frozen=True):
-    """The components that judge together."""
-
-    engine: Engine
-    backbone: Backbone
-    strategy: PromptStrategy
-
-    def max_new_tokens(self, protocol: EvalProtocol) -> int:
-        """The limit of an answer: the protocol's, else the backbone's."""
-        return protocol.max_new_tokens or self.backbone.max_new_tokens
 
 
 def judge_of(
@@ -194,30 +183,6 @@ def plan(request: BenchRequest) -> list[BenchPlan]:
         )
         for found in asked(judge, request)
     ]
-
-
-def judge_all(
-    evaluation: Evaluation, judge: JudgeParts, protocol: EvalProtocol,
-    benchmarks: Sequence[Benchmark], versions: dict[str, str],
-) -> list[Report]:  # fmt: skip
-    """Make what judgments are open, report, and store the reports.
-
-    The engine is opened only when something is open, and adds its facts to `versions`.
-    """
-    evaluation.check_prompt(judge.strategy)
-    judging = Judging(judge.strategy, protocol, evaluation.journal)
-    wanted = evaluation.slots(protocol)
-    requests = judging.pending(wanted, judge.max_new_tokens(protocol))
-    if len(requests):
-        with judge.engine.open(judge.backbone) as session:
-            versions.update(session.facts)
-            try:
-                evaluation.ask(session, judging, requests, len(wanted))
-            finally:
-                versions.update(session.facts)
-    reports = evaluation.reports(benchmarks, protocol.scoring, evaluation.judgments())
-    evaluation.write_reports(reports)
-    return reports
 
 
 def source(data: Mapping[str, str], benchmark: str) -> Path | None:

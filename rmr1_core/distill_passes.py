@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from rmr1_core.bench import JudgeParts, judge_of
+from rmr1_core.assessing import JudgeParts
+from rmr1_core.bench import judge_of
 from rmr1_core.correcting import correction
 from rmr1_core.distill_report import Distillation, PassName, PassPlan
 from rmr1_core.judging import Judging

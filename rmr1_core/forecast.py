@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rmr1_core import bench
-from rmr1_core.bench import Asked, BenchRequest, JudgeParts
+from rmr1_core.assessing import JudgeParts
+from rmr1_core.bench import Asked, BenchRequest
 from rmr1_core.comparing import headline_contrasts
 from rmr1_core.contrasts import measured
 from rmr1_core.errors import Rmr1Error

@@ -21,7 +21,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from rmr1_core.bench import JudgeParts, judge_of
+from rmr1_core.assessing import JudgeParts
+from rmr1_core.bench import judge_of
 from rmr1_core.conversations import Messages, conversation
 from rmr1_core.datafiles import prompt_key
 from rmr1_core.decisions import Decision, Opinion, Ranking, decide

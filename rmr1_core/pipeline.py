@@ -14,7 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from rmr1_core import environments, jobs, jsonl, launching, runs
-from rmr1_core.bench import JudgeParts, benchmarks_of, check_scoring, judge_all
+from rmr1_core.assessing import JudgeParts, judge_all
+from rmr1_core.bench import benchmarks_of, check_scoring
 from rmr1_core.components import Backbone, Benchmark, Engine, Launcher, PromptStrategy, Trainer
 from rmr1_core.errors import JobFailed, UnknownName, UsageError
 from rmr1_core.evaluation import Evaluation

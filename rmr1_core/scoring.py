@@ -93,6 +93,12 @@ class Tally:
             rejected_score=rejected,
         )
 
+    @property
+    def tokens_per_verdict(self) -> float:
+        """Mean tokens of all answers, samples together, to one pair in one order; 0 without any."""
+        verdicts = sum(map(len, self._cast.values()))
+        return sum(length * n for length, n in self._lengths.items()) / max(verdicts, 1)
+
     def validity(self, results: Sequence[Outcome]) -> Validity:
         """What to know before believing a score."""
         both = [_preferred(outcome) for outcome in results if _parsed_in_both_orders(outcome)]
@@ -174,7 +180,7 @@ def report(
         PluginFailed: the benchmark's own code raised.
     """
     results = tally.outcomes(pairs)
-    chosen = scoring if scoring in benchmark.scorings else benchmark.scorings[0]
+    chosen = rule_of(benchmark, scoring)
     judged = [outcome.pair for outcome in results]
     return Report(
         benchmark=benchmark.name,
@@ -188,6 +194,11 @@ def report(
         },
         missing=missing(judged, expected),
     )
+
+
+def rule_of(benchmark: Benchmark, scoring: str) -> str:
+    """The scoring rule of this name; a benchmark that has none such uses its first."""
+    return scoring if scoring in benchmark.scorings else benchmark.scorings[0]
 
 
 def summarized(benchmark: Benchmark, results: Sequence[Outcome], scoring: str) -> Scores:

@@ -75,6 +75,8 @@ LAYERS: tuple[set[str], ...] = (
     {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
     {"evaluation", "rewarding", "contrasts"},
+    {"tradeoffs"},
+    {"assessing"},
     {"bench", "fingerprints", "mix_report"},
     {"decisions"},
     {"tournaments"},
@@ -97,7 +99,7 @@ LAYERS: tuple[set[str], ...] = (
     {"joining"},
     {"comparing"},
     {"compare_words", "forecast"},
-    {"forecast_words", "anchor_words", "reproducing"}
+    {"forecast_words", "anchor_words", "reproducing", "tradeoff_words"}
     | {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},

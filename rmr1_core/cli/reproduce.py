@@ -72,25 +72,31 @@ def print_run(
     reproduction failed."""
     from rmr1_core.anchor_words import add_published, print_beside
     from rmr1_core.anchors import of_run
+    from rmr1_core.bench import FOLDER
+    from rmr1_core.evaluation import Evaluation
     from rmr1_core.reproducing import expected_of, reproduced
     from rmr1_core.runs import read_record
     from rmr1_core.show import plain_reports, print_reports
+    from rmr1_core.tradeoff_words import plain, print_tradeoffs
+    from rmr1_core.tradeoffs import stored
 
-    record = read_record(folder)
+    record, curves = read_record(folder), stored(Evaluation(folder / FOLDER))
     besides = of_run(record, reports, everybody=everybody)
     result = None
     if record.reproduces:
         expected = expected_of(record.reproduces, [report.benchmark for report in reports])
         result = reproduced(record.reproduces, expected, of_run(record, reports))
     if as_json:
-        plain = plain_reports(reports)
-        add_published(plain, besides)
-        whole: dict[str, Any] = {"run": folder.name, "folder": str(folder), "reports": plain}
+        shown = plain_reports(reports)
+        add_published(shown, besides)
+        whole: dict[str, Any] = {"run": folder.name, "folder": str(folder), "reports": shown}
+        whole |= plain(curves)
         if result:
             whole["reproduction"] = {"passed": result.passed, "words": result.words}
         echo_json(whole)
     else:
         print_reports(reports, every=every)
+        print_tradeoffs(curves)
         print_beside(besides)
         if result:
             click.echo(result.words)

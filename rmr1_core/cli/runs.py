@@ -108,28 +108,31 @@ def stop(run: str, now: bool, runs_dir: Path | None) -> None:
 @json_option
 def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json: bool) -> None:
     """Show what a RUN was and its results: its id, a part of it, or 'last'."""
-    from rmr1_core import bench, train
+    from rmr1_core import bench, tradeoffs, train
     from rmr1_core import runs as flow
     from rmr1_core.anchor_words import add_published, print_beside
     from rmr1_core.anchors import of_run
     from rmr1_core.evaluation import Evaluation
     from rmr1_core.show import plain_reports, plain_results, print_reports, print_results
+    from rmr1_core.tradeoff_words import plain as plain_curves
+    from rmr1_core.tradeoff_words import print_tradeoffs
 
     folder = flow.find(flow.runs_folder(runs_dir), run)
     record = flow.read_record(folder)
     results = train.stored_results(folder)
-    reports = Evaluation(folder / bench.FOLDER).stored_reports() or []
+    evaluation = Evaluation(folder / bench.FOLDER)
+    reports, curves = evaluation.stored_reports() or [], tradeoffs.stored(evaluation)
     besides = of_run(record, reports, everybody=everybody)
     if as_json:
         plain = {"reports": plain_reports(reports), "results": plain_results(results)}
         add_published(plain["reports"], besides)
-        echo_json(
-            {"record": record, **plain, "steps": [str(path) for path in _steps(record, folder)]}
-        )
+        steps = [str(path) for path in _steps(record, folder)]
+        echo_json({"record": record, **plain, **plain_curves(curves), "steps": steps})
         return
     click.echo(_words(record, folder))
     if reports:
         print_reports(reports, every=every)
+        print_tradeoffs(curves)
         print_beside(besides)
     if results:
         print_results(results, folder)

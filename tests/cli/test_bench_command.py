@@ -255,3 +255,12 @@ def test_a_plan_says_what_a_run_takes_and_sees_and_starts_none(cli: Cli) -> None
     found = cli("bench", "sample-one", *JUDGE, "--plan", "--json").json
     assert found["together"]["requests"] == 24
     assert 0 < found["benchmarks"][0]["detectable"] <= 1
+
+
+def test_votes_are_a_curve_of_accuracy_against_tokens(cli: Cli) -> None:
+    done = cli("bench", "sample-one", *JUDGE, "-n", "3")
+    assert "accuracy against tokens" in done.out
+    assert "even split is a tie" in done.out
+    (curve,) = cli("runs", "show", "last", "--json").json["curves"]
+    assert [point["at"] for point in curve["points"]] == [1, 2, 3]
+    assert cli("bench", "--resume", "last", "--json").json["curves"] == [curve]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rmr1_core import Backbone, EvalProtocol, Judge, Message, Request, RequestFailed, Verdict
-from rmr1_core.bench import JudgeParts
+from rmr1_core.assessing import JudgeParts
 from rmr1_core.errors import EngineFailed, NotAnswered, UnknownName, UsageError
 from rmr1_core.lookup import resolve
 from rmr1_core.slots import protocol_of

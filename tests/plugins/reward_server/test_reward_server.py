@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rmr1_core import Backbone, Judge, Request
-from rmr1_core.bench import JudgeParts
+from rmr1_core.assessing import JudgeParts
 from rmr1_core.lookup import resolve
 from rmr1_core.slots import protocol_of
 from rmr1_core.testing import ScriptedEngine

@@ -1,0 +1,50 @@
+"""Accuracy against tokens, as tables for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from rmr1_core.tradeoffs import TradeOff, TradeOffPoint, TradeOffs
+
+_COLUMNS: Mapping[str, str] = {"votes": "votes", "budget": "tokens of reasoning"}
+
+
+def print_tradeoffs(found: TradeOffs) -> None:
+    """Print each curve as a table."""
+    from rmr1_core.show import console
+
+    out = console()
+    for curve in found.curves:
+        out.print(_table(curve))
+    if found.curves:
+        out.print("tokens: mean of all that was written for one pair in one order")
+    if any(curve.by == "votes" for curve in found.curves):
+        out.print("votes: the first samples of those made; an even split is a tie")
+
+
+def plain(found: TradeOffs) -> dict[str, Any]:
+    """The curves as JSON has them."""
+    fields: dict[str, Any] = msgspec.to_builtins(found)
+    return fields
+
+
+def label(point: TradeOffPoint) -> str:
+    """What a point is of: a number of votes, a budget, or "all" for what was not cut."""
+    return "all" if point.at is None else f"{point.at:,}"
+
+
+def _table(curve: TradeOff) -> Any:
+    from rmr1_core.show import interval, percent, table_of
+
+    rows = [
+        (label(point), f"{point.tokens:,.1f}", percent(point.score.value), interval(point.score))
+        for point in curve.points
+    ]
+    title = f"{curve.benchmark}: {curve.points[0].score.name} against tokens, in percent"
+    table = table_of((_COLUMNS[curve.by], "tokens", "score", "95 % interval"), rows, title)
+    for column in table.columns:
+        column.justify = "right"
+    return table

@@ -1,0 +1,122 @@
+"""Accuracy against tokens: what more samples or longer reasoning buy, from judgments that are made.
+
+    <evaluation>/curves.json   the curves of an evaluation, beside its reports
+
+Samples of one judgment differ by their seed alone, so they are exchangeable: the majority of the
+first k says what asking for k would have said, and nothing more is asked. An even number can split
+evenly, which is a tie, worth what the benchmark's rule says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from rmr1_core import runs, scoring
+from rmr1_core.components import Benchmark
+from rmr1_core.evaluation import Evaluation
+from rmr1_core.values import EvalProtocol, Judgment, Metric, Value
+
+CURVES_FILE = "curves.json"
+
+
+class TradeOffPoint(Value, frozen=True):
+    """The headline for so many votes or tokens of reasoning; `at` is None for what was not cut.
+
+    `tokens` is the mean length of all that was written for one verdict: one pair in one order,
+    with all its samples.
+    """
+
+    at: int | None
+    tokens: float
+    score: Metric
+
+
+class TradeOff(Value, frozen=True):
+    """The headline of one benchmark against its tokens, from the cheapest point on."""
+
+    benchmark: str
+    by: Literal["votes", "budget"]
+    points: tuple[TradeOffPoint, ...]
+
+
+class TradeOffs(Value, frozen=True):
+    """All curves of an evaluation."""
+
+    curves: tuple[TradeOff, ...] = ()
+
+
+def measure(
+    evaluation: Evaluation, benchmarks: Iterable[Benchmark], protocol: EvalProtocol
+) -> TradeOffs:
+    """The curves of a complete evaluation; nothing is asked.
+
+    Raises:
+        PluginFailed: the benchmark's own code raised.
+    """
+    by_name = {benchmark.name: benchmark for benchmark in benchmarks}
+    return TradeOffs(curves=tuple(votes(evaluation, by_name.values(), protocol)))
+
+
+def store(evaluation: Evaluation, found: TradeOffs) -> None:
+    """Keep the curves, if there are any."""
+    if found != TradeOffs():
+        runs.write_whole(evaluation.folder / CURVES_FILE, found)
+
+
+def stored(evaluation: Evaluation) -> TradeOffs:
+    """The curves of a complete evaluation, none where it has none. Raises BadInput when damaged."""
+    path = evaluation.folder / CURVES_FILE
+    return runs.read_whole(path, TradeOffs) if path.exists() else TradeOffs()
+
+
+def votes(
+    evaluation: Evaluation, benchmarks: Iterable[Benchmark], protocol: EvalProtocol
+) -> list[TradeOff]:
+    """The headline for the majority of the first k samples, k = 1, 2, 4, … and all of them."""
+    if protocol.samples == 1:
+        return []
+    counts = vote_counts(protocol.samples)
+    tallies = {count: _tallied(evaluation.judgments(), count) for count in counts}
+    return [
+        TradeOff(
+            benchmark=benchmark.name,
+            by="votes",
+            points=tuple(
+                _point(evaluation, benchmark, tallies[count][benchmark.name], protocol, count)
+                for count in counts
+            ),
+        )
+        for benchmark in benchmarks
+        if benchmark.name in tallies[counts[-1]]
+    ]
+
+
+def vote_counts(samples: int) -> list[int]:
+    """The numbers of votes of a curve: powers of two, and all samples."""
+    powers = [2**power for power in range(samples.bit_length()) if 2**power < samples]
+    return [*powers, samples]
+
+
+def _tallied(judgments: Iterable[Judgment], count: int) -> dict[str, scoring.Tally]:
+    """The tallies by benchmark of each judgment's first samples."""
+    tallies: dict[str, scoring.Tally] = {}
+    for judgment in judgments:
+        if judgment.sample < count:
+            tallies.setdefault(judgment.benchmark, scoring.Tally()).add(judgment)
+    return tallies
+
+
+def _point(
+    evaluation: Evaluation, benchmark: Benchmark, tally: scoring.Tally, protocol: EvalProtocol,
+    at: int | None,
+) -> TradeOffPoint:  # fmt: skip
+    outcomes = tally.outcomes(evaluation.pairs(benchmark.name))
+    rule = scoring.rule_of(benchmark, protocol.scoring)
+    headline = scoring.summarized(benchmark, outcomes, rule).headline
+    return TradeOffPoint(at=at, tokens=tally.tokens_per_verdict, score=headline)
+
+
+def of_benchmark(found: TradeOffs, benchmark: str) -> Sequence[TradeOff]:
+    """The curves of one benchmark."""
+    return [curve for curve in found.curves if curve.benchmark == benchmark]
