@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rmr1_core.bench import JudgeParts
+from rmr1_core.assessing import JudgeParts
 from rmr1_core.components import Backbone, Engine, EngineSession, PromptStrategy
 from rmr1_core.judge import Judge
 from rmr1_core.lookup import default_prompt, resolve
