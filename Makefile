@@ -15,7 +15,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: run test slow lint types docs site check clean
+.PHONY: run test slow lint types docs site check dist sbom clean
 
 run: $(VENV)/.installed
 	$(BIN)/rmr1 run $(ARGS)
@@ -41,6 +41,18 @@ site: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_site.py $(ARGS)
 
 check: lint types test
+
+# the files of a release: an sdist, and the wheel that is built from it
+dist: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	ls -l dist
+
+# a list of all packages of a fresh installation of that wheel, in the format CycloneDX
+sbom: dist
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
+	$(BIN)/uv pip install --quiet --python build/sbom/bin/python --constraint constraints.txt dist/*.whl
+	$(BIN)/uv tool run --quiet --from "cyclonedx-bom>=7" cyclonedx-py environment --output-reproducible --output-file dist/sbom.json build/sbom/bin/python
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

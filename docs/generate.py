@@ -1,4 +1,5 @@
-"""Write what repeats the code: pages on commands, hooks, components, and the papers' recipes.
+"""Write what repeats the code: pages on commands, hooks, components and licences, and the papers'
+recipes.
 
     python docs/generate.py            write them
     python docs/generate.py --check    exit with 1 when one of them is stale
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import licences
 
 FOLDER = Path(__file__).parent
 RECIPES = FOLDER.parent / "examples" / "recipes"
@@ -31,7 +33,12 @@ DISTRIBUTION = "rmr1"
 def main() -> int:
     """Write or check; the exit code."""
     _leave_out_other_plugins()
-    pages = {"commands.md": commands, "hooks.md": hooks, "components.md": components}
+    pages = {
+        "commands.md": commands,
+        "hooks.md": hooks,
+        "components.md": components,
+        "licences.md": licences.page,
+    }
     texts = {
         FOLDER / n: "\n".join([NOTICE, "", *page()]).rstrip() + "\n" for n, page in pages.items()
     }

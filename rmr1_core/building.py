@@ -38,7 +38,7 @@ from rmr1_core.leftovers import swept
 from rmr1_core.processes import completed
 from rmr1_core.progress import activity
 from rmr1_core.runs import write_whole
-from rmr1_core.uv import find_links, settings, uv_error, uv_program
+from rmr1_core.uv import find_links, interpreter, settings, uv_error, uv_program
 from rmr1_core.values import EnvironmentVariant, Value
 
 _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?==")
@@ -65,7 +65,8 @@ def plan(environment: Environment, variant: str, folder: Path) -> Plan:
     """How a variant is built in a folder. Pure, but for reading the lock."""
     made_from = environment.variants[variant]
     uv, python = uv_program(), str(python_of(folder))
-    venv = ("venv", "--quiet", "--relocatable", "--python", made_from.python, str(folder))
+    base = interpreter(made_from.python)
+    venv = ("venv", "--quiet", "--relocatable", "--python", base, str(folder))
     files, installs = _installs(made_from, variant, folder)
     install = (uv, "pip", "install", "--python", python)
     packages = [str(package) for package in made_from.packages]

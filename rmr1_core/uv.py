@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def settings() -> Mapping[str, str]:
         if value and name not in os.environ and older not in os.environ and name not in found:
             found[name] = ",".join(value.split()) if name in _COMMAS else value
     return found
+
+
+def interpreter(version: str) -> str:
+    """What uv makes an environment from: the Python that runs, where it is of this version, so that
+    no other one on the path is in the way; else the version, which uv finds or fetches."""
+    running = ".".join(map(str, sys.version_info[:2]))
+    return os.path.realpath(sys.executable) if version == running else version
 
 
 def find_links() -> bool:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")],
 )
-GENERATED = {"commands.md", "hooks.md", "components.md"}
+GENERATED = {"commands.md", "hooks.md", "components.md", "licences.md"}
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*")
 """NAME, PATH, RUN: to be replaced by the reader."""
 

@@ -35,6 +35,18 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _say_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from rmr1_core.runs import git_revision
+
+    revision = git_revision()
+    changed = ", changed" if revision.endswith("+") else ""
+    where = f" (commit {revision[:10]}{changed})" if revision else ""
+    click.echo(f"rmr1 {__version__}{where}")
+    ctx.exit()
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -43,7 +55,14 @@ class Commands(click.Group):
     "  rmr1 list benchmarks                  what can be evaluated\n"
     "  rmr1 bench rm-bench --backbone NAME   evaluate a judge",
 )
-@click.version_option(__version__, "-V", "--version", prog_name="rmr1")
+@click.option(
+    *("-V", "--version"),
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version, in a checkout with its commit, and exit.",
+)
 def cli() -> None:
     """Evaluate and train reasoning reward models.
 

@@ -39,14 +39,17 @@ def plugins_(as_json: bool) -> None:
 
 
 @click.command("list")
-@click.argument("kind", type=Kind(), metavar="KIND")
+@click.argument("kind", type=Kind(), metavar="[KIND]", required=False)
 @json_option
-def list_(kind: str, as_json: bool) -> None:
-    """List what can be named of a KIND.
+def list_(kind: str | None, as_json: bool) -> None:
+    """List the names of a KIND, or of all kinds.
 
     Kinds are backbones, engines, prompts, rewards, trainers, benchmarks, datasets, launchers,
     environments, recipes and mixtures.
     """
+    if kind is None:
+        _list_kinds(as_json)
+        return
     offers = plugins().offers(kind)
     rows = [
         {"name": o.component.name, "summary": _summary(o.component), "plugin": o.plugin}
@@ -58,6 +61,18 @@ def list_(kind: str, as_json: bool) -> None:
     from rmr1_core.show import print_table
 
     print_table(("name", "what it is", "plugin"), [tuple(row.values()) for row in rows])
+
+
+def _list_kinds(as_json: bool) -> None:
+    """All names, by kind."""
+    found = {f"{k}s": list(dict.fromkeys(o.component.name for o in plugins().offers(k)))
+             for k in OFFERS}  # fmt: skip
+    if as_json:
+        echo_json(found)
+        return
+    from rmr1_core.show import print_table
+
+    print_table(("kind", "names"), [(kind, ", ".join(names_)) for kind, names_ in found.items()])
 
 
 @click.command("show")
