@@ -100,6 +100,7 @@ class Plugins:
         self._check_names(module)
         try:
             self._manager.register(module, name)
+            self._offers, self._anchors = {}, None
         except pluggy.PluginValidationError:
             if self._manager.has_plugin(name):  # some versions of pluggy register before they check
                 self._manager.unregister(name=name)

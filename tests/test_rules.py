@@ -103,7 +103,7 @@ LAYERS: tuple[set[str], ...] = (
     | {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "pytest_plugin"},
 )
 """A module imports from its own row and from those above."""
 HEAVY = {

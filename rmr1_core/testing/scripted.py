@@ -44,6 +44,10 @@ class ScriptedEngine(Engine, frozen=True, kw_only=True):
 
     write: Script
 
+    def own_backbone(self) -> Backbone | None:
+        """The script itself."""
+        return Backbone(name=self.name, summary="a script", model="")
+
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[ScriptedSession]:
         """A session of the script."""

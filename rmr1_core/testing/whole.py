@@ -99,10 +99,9 @@ def _of_plugin(
     plugin: Plugin, whole: bool | Collection[str], arguments: Mapping[str, str]
 ) -> list[ContractCheck]:
     name = plugin.name
-    checks = [
-        ContractCheck(f"{name}: it works", lambda: _check_listed(plugin)),
-        ContractCheck(f"{name}: it loads quickly", lambda: _check_import(plugin)),
-    ]
+    checks = [ContractCheck(f"{name}: it works", lambda: _check_listed(plugin))]
+    if plugin.distribution:
+        checks.append(ContractCheck(f"{name}: it loads quickly", lambda: _check_import(plugin)))
     for kind in OFFERS:
         for offer in plugins().offers(kind):
             if offer.plugin == name:
