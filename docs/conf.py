@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import rmr1_core
@@ -46,7 +47,8 @@ def setup(app: Any) -> None:
     """Add what draws mathematics, as MathML, and what our docstrings need."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("missing-reference", _named)
-    app.connect("autodoc-process-docstring", _without_a_type, priority=400)
+    app.connect("autodoc-process-signature", _with_plain_defaults)
+    app.connect("autodoc-process-docstring", _plain_text, priority=400)
 
 
 def _named(app: Any, env: Any, node: Any, text: Any) -> Any:
@@ -65,11 +67,19 @@ def _named(app: Any, env: Any, node: Any, text: Any) -> Any:
     return text
 
 
-def _without_a_type(*event: Any) -> None:
-    """Keep napoleon from reading the words before a colon as an attribute's type."""
+def _with_plain_defaults(*event: Any) -> tuple[str | None, str | None]:
+    """Write a default that is made anew for each call as `...`, which is Python."""
+    signature, result = event[-2:]
+    return signature and re.sub(r"<[^<>]*>", "...", signature), result
+
+
+def _plain_text(*event: Any) -> None:
+    """Show indented paragraphs as code, and read no words before a colon as a type."""
     _app, what, _name, _thing, _options, lines = event
+    text = "\n".join(lines)
+    lines[:] = re.sub(r"(?m)^(\S.*)\n\n(?= {4,}\S)", r"\1\n\n::\n\n", text).split("\n")
     if what in ("attribute", "data", "property"):
-        lines.insert(0, "")
+        lines.insert(0, "")  # where napoleon looks for a type
 
 
 def _inline(translator: Any, node: Any) -> None:
