@@ -77,7 +77,7 @@ def _plain_text(*event: Any) -> None:
     """Show indented paragraphs as code, and read no words before a colon as a type."""
     _app, what, _name, _thing, _options, lines = event
     text = "\n".join(lines)
-    lines[:] = re.sub(r"(?m)^(\S.*)\n\n(?= {4,}\S)", r"\1\n\n::\n\n", text).split("\n")
+    lines[:] = re.sub(r"(?m)^(\S.*)(?<!::)\n\n(?= {4,}\S)", r"\1\n\n::\n\n", text).split("\n")
     if what in ("attribute", "data", "property"):
         lines.insert(0, "")  # where napoleon looks for a type
 

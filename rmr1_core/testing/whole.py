@@ -55,7 +55,9 @@ def contract(
     Without `whole` nothing needs data, weights, a network or another process but one that imports
     the plugin. With it, engines are opened, datasets and benchmarks read, small jobs run by
     launchers and trainers, and observers called; a collection of "KIND/NAME" does so for these.
-    `arguments` has what a component takes behind its name, by "KIND/NAME", as in `NAME:ARGUMENT`. In a test file::
+    `arguments` has what a component takes behind its name, by "KIND/NAME", as in `NAME:ARGUMENT`.
+
+    In a test file::
 
         @pytest.mark.parametrize("check", contract("rmr1-units"), ids=str)
         def test_the_contract(check):
