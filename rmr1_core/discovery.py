@@ -1,4 +1,5 @@
-"""Plugins are found through entry points of the group `rmr1`, first-party ones included.
+"""Plugins are found through entry points of the group `rmr1`, first-party ones included, and in
+files that the user names.
 
 One that cannot be imported or breaks the contract is kept as broken, with its error, and never
 stops the command line. Names that two plugins offer are both kept: a clash is an error only where
@@ -7,42 +8,44 @@ the name is used.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import msgspec
 import pluggy
 
-from rmr1_core import hookspecs
-from rmr1_core.components import KINDS, Component
-from rmr1_core.values import Anchor, Mixture, Recipe, Value
+from rmr1_core import hook_checks, hookspecs, plugin_files
+from rmr1_core.errors import BadInput, UsageError
+from rmr1_core.hook_checks import OFFERS, check_hooks, check_offers
+from rmr1_core.plugin_files import LoadedFile
+from rmr1_core.shielding import call, shielded, timed
+from rmr1_core.values import Anchor, Value
 
 GROUP = "rmr1"
 DISABLE = "RMR1_DISABLE_PLUGINS"
-OFFERS: Mapping[str, type[Component] | type[Recipe] | type[Mixture]] = {
-    **KINDS,
-    "recipe": Recipe,
-    "mixture": Mixture,
-}
-"""What the hook `rmr1_<kind>s` must return instances of, by kind."""
+__all__ = ["OFFERS", "Offer", "Plugin", "Plugins", "plugins"]
 
 
 class Plugin(Value, frozen=True):
-    """An installed plugin. `error` says why it is broken; `disabled` that the user switched it
-    off."""
+    """An installed plugin, or one in a `file`. `error` says why it is broken; `disabled` that the
+    user switched it off. Its import took so many `seconds`; what it changed in the process by that,
+    and was put back, is in `changed`."""
 
     name: str
     module: str
     distribution: str = ""
     version: str = ""
+    file: str = ""
     error: str = ""
     disabled: bool = False
+    seconds: float = 0.0
+    changed: tuple[str, ...] = ()
 
 
 class Offer(Value, frozen=True):
@@ -62,11 +65,21 @@ class Plugins:
         self._offers: dict[str, tuple[Offer, ...]] = {}
         self._anchors: tuple[Anchor, ...] | None = None
         self._entries: dict[str, metadata.EntryPoint] = {}
+        self._files: dict[str, LoadedFile] = {}
 
     @property
     def hook(self) -> Any:
         """The hooks of all working plugins, to be called."""
         return self._manager.hook
+
+    @property
+    def files(self) -> list[LoadedFile]:
+        """The plugins that are a file, as they were loaded."""
+        return [*self._files.values()]
+
+    def known(self) -> dict[str, Plugin]:
+        """All plugins by name, as far as they are known to be broken by now."""
+        return dict(self._plugins)
 
     def listing(self) -> list[Plugin]:
         """All plugins by name, broken and disabled ones too. Calls every offering hook, so that
@@ -75,6 +88,11 @@ class Plugins:
             self.offers(kind)
         self.anchors()
         return [self._with_package(plugin) for _, plugin in sorted(self._plugins.items())]
+
+    def hooks_of(self, name: str) -> list[str]:
+        """The hooks that a plugin implements."""
+        plugin = self._manager.get_plugin(name)
+        return sorted(hook for hook, _, _ in hook_checks.marked(self._manager, plugin))
 
     def load_installed(self, disabled: Iterable[str] = ()) -> None:
         """Import and register every plugin that an installed package names."""
@@ -86,9 +104,41 @@ class Plugins:
                 continue
             self._plugins[entry.name], self._entries[entry.name] = plugin, entry
             if not plugin.disabled:
-                self._load(plugin, entry)
+                self._load(plugin, entry.load)
         for name in sorted(off - set(self._plugins)):
             print(f"warning: {DISABLE} names {name!r}, which is not installed", file=sys.stderr)
+
+    def load_file(self, path: Path, *, instead: bool = False) -> LoadedFile:
+        """Import and register a plugin that is a file; `instead` of the one of its name, or else
+        once.
+
+        Raises:
+            BadInput: it cannot be read or imported, or is no plugin.
+            UsageError: another plugin has this name.
+        """
+        file = plugin_files.read(path)
+        there = self._plugins.get(file.name)
+        if there is not None and not instead:
+            if file.name in self._files and self._files[file.name].sha256 == file.sha256:
+                return self._files[file.name]
+            raise UsageError(_two_of(file, there))
+        if self._manager.has_plugin(file.name):
+            self._manager.unregister(name=file.name)
+        self._offers.clear()
+        self._anchors = None
+        plugin = Plugin(
+            name=file.name, module=file.module, version=file.version, file=str(file.path)
+        )
+        self._plugins[file.name], self._files[file.name] = plugin, file
+        self._load(plugin, file.load)
+        if error := self._plugins[file.name].error:
+            raise UsageError(f"{error}; leave it out, or mend it and look with: rmr1 plugins")
+        return file
+
+    def move_file(self, file: LoadedFile, path: Path) -> None:
+        """Where a plugin that is a file, and was loaded, is from now on."""
+        self._files[file.name] = file._replace(path=path)
+        self._plugins[file.name] = msgspec.structs.replace(self._plugins[file.name], file=str(path))
 
     def register(self, name: str, module: ModuleType | object) -> None:
         """Register an already imported plugin, checking its hooks against the contract.
@@ -97,7 +147,7 @@ class Plugins:
             pluggy.PluginValidationError: a hook has a wrong name or signature.
         """
         self._plugins.setdefault(name, Plugin(name=name, module=getattr(module, "__name__", name)))
-        self._check_names(module)
+        check_hooks(self._manager, module)
         try:
             self._manager.register(module, name)
             self._offers, self._anchors = {}, None
@@ -122,30 +172,23 @@ class Plugins:
             found: list[Anchor] = []
             for implementation in self._manager.hook.rmr1_anchors.get_hookimpls():
                 try:
-                    offered: Any = implementation.function()
-                    found.extend(_anchors_only(offered))
+                    found.extend(hook_checks.check_anchors(call(implementation)))
                 except (Exception, SystemExit) as error:  # the boundary to foreign code
                     self._broken(implementation.plugin_name, error)
             self._anchors = tuple(found)
         return self._anchors
 
-    def _check_names(self, module: ModuleType | object) -> None:
-        """pluggy ignores a marked function whose name is no hook; we say what it may have meant."""
-        known = {name for name in vars(hookspecs) if name.startswith("rmr1_")}
-        marked = [a for a in dir(module) if hasattr(getattr(module, a, None), "rmr1_impl")]
-        for attribute in marked:
-            options = self._manager.parse_hookimpl_opts(module, attribute)
-            name = options and (options.get("specname") or attribute)
-            if name and name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                guess = f"; did you mean {near[0]!r}?" if near else ""
-                raise pluggy.PluginValidationError(module, f"no hook is named {name!r}{guess}")
-
-    def _load(self, plugin: Plugin, entry: metadata.EntryPoint) -> None:
+    def _load(self, plugin: Plugin, load: Callable[[], Any]) -> None:
+        """Import and register; the boundary to foreign code."""
+        changed, seconds = list[str](), 0.0
         try:
-            self.register(plugin.name, entry.load())
-        except (Exception, SystemExit) as error:  # the boundary to foreign code
+            with shielded() as changed:
+                module, seconds = timed(plugin.name, load)
+            self.register(plugin.name, module)
+        except (Exception, SystemExit) as error:
             self._broken(plugin.name, error)
+        facts = {"seconds": round(seconds, 4), "changed": tuple(changed)}
+        self._plugins[plugin.name] = msgspec.structs.replace(self._plugins[plugin.name], **facts)
 
     def _refuse_twin(self, entry: metadata.EntryPoint, plugin: Plugin) -> None:
         name = f"{entry.name} ({_package(entry)[0]})"
@@ -161,17 +204,9 @@ class Plugins:
         return msgspec.structs.replace(plugin, distribution=package, version=version)
 
     def _ask(self, implementation: Any, kind: str) -> list[Offer]:
-        expected, plugin = OFFERS[kind], implementation.plugin_name
+        plugin = implementation.plugin_name
         try:
-            components = list(implementation.function())
-            for component in components:
-                if not isinstance(component, expected):
-                    raise TypeError(
-                        f"hook rmr1_{kind}s returned {component!r}, "
-                        f"which is not a {expected.__name__}"
-                    )
-                if not isinstance(component.name, str):
-                    raise TypeError(f"hook rmr1_{kind}s: the name {component.name!r} is no string")
+            components = check_offers(kind, call(implementation))
         except (Exception, SystemExit) as error:  # the boundary to foreign code
             self._broken(plugin, error)
             return []
@@ -179,17 +214,18 @@ class Plugins:
 
     def _broken(self, name: str, error: BaseException) -> None:
         text = " ".join(str(error).split())
-        self._plugins[name] = msgspec.structs.replace(
-            self._plugins[name], error=f"{type(error).__name__}: {text}"
-        )
+        if not isinstance(error, BadInput):  # which says where, and not what it is to Python
+            text = f"{type(error).__name__}: {text}"
+        self._plugins[name] = msgspec.structs.replace(self._plugins[name], error=text)
 
 
-def _anchors_only(offered: Iterable[Any]) -> list[Anchor]:
-    anchors = list(offered)
-    for anchor in anchors:
-        if not isinstance(anchor, Anchor):
-            raise TypeError(f"hook rmr1_anchors returned {anchor!r}, which is not an Anchor")
-    return anchors
+def _two_of(file: LoadedFile, there: Plugin) -> str:
+    if there.file:
+        return f"{file.path} and {there.file} are both called {file.name!r}; rename one of them"
+    return (
+        f"{file.path}: an installed plugin is called {file.name!r}, too; rename the file, or "
+        f"uninstall the package with: rmr1 uninstall PACKAGE (see: rmr1 plugins)"
+    )
 
 
 def _in_order(entries: Iterable[metadata.EntryPoint]) -> list[metadata.EntryPoint]:
@@ -206,8 +242,15 @@ def _package(entry: metadata.EntryPoint) -> tuple[str, str]:
 
 @functools.cache
 def plugins() -> Plugins:
-    """The installed plugins of this process, without those that RMR1_DISABLE_PLUGINS names."""
+    """The plugins of this process: those that are installed, without those that
+    RMR1_DISABLE_PLUGINS names, and the files that RMR1_PLUGINS names."""
     found = Plugins()
     disabled = (name.strip() for name in os.environ.get(DISABLE, "").split(","))
     found.load_installed(name for name in disabled if name)
+    for path in plugin_files.named():
+        try:
+            found.load_file(path)
+        except UsageError as error:
+            print(f"warning: {plugin_files.VARIABLE}: {error}", file=sys.stderr)
+    plugin_files.tell_children(found.files)
     return found

@@ -11,10 +11,12 @@ from rmr1_core import env_store, environments, runs
 from rmr1_core.components import PromptStrategy
 from rmr1_core.discovery import plugins
 from rmr1_core.errors import BadInput, Rmr1Error
+from rmr1_core.hook_checks import check_checks
 from rmr1_core.hub import OFFLINE, TIMEOUT_SECONDS, endpoint, reachable
 from rmr1_core.keys import key_check
 from rmr1_core.preflight import Part, Preflight, disk_check
 from rmr1_core.processes import capture
+from rmr1_core.shielding import SLOW_SECONDS, call
 from rmr1_core.values import Check, Comparison, Message, Verdict
 
 LEAST_MEMORY_BYTES = 4 << 30
@@ -53,6 +55,15 @@ def _installation() -> Iterator[Check]:
             remedy = f"uninstall its package, or switch it off: RMR1_DISABLE_PLUGINS={plugin.name}"
             detail = f"{plugin.error}; {remedy}"
             yield Check(name=f"plugin {plugin.name}", ok=False, detail=detail)
+        elif plugin.seconds > SLOW_SECONDS:
+            detail = (
+                f"its import takes {plugin.seconds:.1f} s of every command; ask its author to "
+                "import what is heavy inside the functions that need it"
+            )
+            yield Check(name=f"plugin {plugin.name}", ok=None, detail=detail)
+        elif plugin.changed:
+            detail = f"its import changed {', '.join(plugin.changed)}; that was put back"
+            yield Check(name=f"plugin {plugin.name}", ok=None, detail=detail)
     working = sum(not plugin.error and not plugin.disabled for plugin in listed)
     off = [plugin.name for plugin in listed if plugin.disabled]
     words = f"{working} work" + (f"; switched off: {', '.join(off)}" if off else "")
@@ -149,8 +160,8 @@ def _of_plugins() -> Iterator[Check]:
     """What plugins look at; where one cannot look, that is what is found."""
     for implementation in plugins().hook.rmr1_checks.get_hookimpls():
         try:
-            found: Iterable[Check] = list(implementation.function())
-        except Exception as error:  # the boundary to foreign code
+            found: Iterable[Check] = check_checks(call(implementation))
+        except (Exception, SystemExit) as error:  # the boundary to foreign code
             detail = f"it could not look: {type(error).__name__}: {error}"
             found = [Check(name=implementation.plugin_name, ok=None, detail=detail)]
         yield from found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rmr1_core.discovery import Plugins, plugins
+from rmr1_core.shielding import call
 from rmr1_core.values import Judgment, RunRecord
 
 
@@ -46,8 +47,8 @@ class Observers:
     def _tell(self, implementations: list[Any], **told: object) -> None:
         for implementation in implementations:
             try:
-                implementation.function(**{name: told[name] for name in implementation.argnames})
-            except Exception as error:  # the boundary to foreign code
+                call(implementation, quick=True, **told)
+            except (Exception, SystemExit) as error:  # the boundary to foreign code
                 if implementation.plugin_name not in self._complained:
                     self._complained.add(implementation.plugin_name)
                     text = f"observer of plugin {implementation.plugin_name!r} raised {error!r}"

@@ -63,13 +63,14 @@ PUBLIC = {
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
-    | {"token_probe", "skipping", "locks"},
+    | {"token_probe", "skipping", "locks", "shielding", "plugin_files"},
     {"values", "weights", "keys"},
     {"charts", "axes"},
     {"traces", "ranking", "figures"}
     | {"parsing", "statistics", "paired", "rows", "datafiles", "components", "jobs", "plain"},
     {"examples_file", "conversations"},
     {"hookspecs"},
+    {"hook_checks"},
     {"discovery"},
     {"lookup", "observers", "recipes", "progress", "defaults"},
     {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"},

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from rmr1_core import __version__
+from rmr1_core.cli.plugged import add_commands, load, with_files
 from rmr1_core.discovery import plugins
 from rmr1_core.errors import Rmr1Error
 
 
 class Commands(click.Group):
-    """Subcommands in the order in which one needs them, with a guess for a misspelt one."""
+    """Subcommands in the order in which one needs them, with a guess for a misspelt one.
+
+    `of_plugins` has the names of those that each plugin added.
+    """
+
+    of_plugins: Mapping[str, Sequence[str]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """First-party commands in their own order, then those of plugins."""
@@ -47,6 +54,11 @@ def _say_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> N
     ctx.exit()
 
 
+def _load_files(_context: click.Context, _option: click.Parameter, files: Sequence[Path]) -> None:
+    for path in files:
+        load(path)
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -63,6 +75,15 @@ def _say_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> N
     callback=_say_version,
     help="Show the version, in a checkout with its commit, and exit.",
 )
+@click.option(
+    "--plugin",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    expose_value=False,
+    callback=_load_files,
+    help="Use the plugin in this Python file, too; may be given several times.",
+)
 def cli() -> None:
     """Evaluate and train reasoning reward models.
 
@@ -73,6 +94,7 @@ def cli() -> None:
 
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
+    cli.commands.clear()  # of plugins that are here no more
     from rmr1_core.cli import anchors, bench, compare, data, doctor, env, inspect, judge, run, runs
 
     for command in (
@@ -91,22 +113,11 @@ def build() -> click.Group:
         inspect.completion,
     ):
         cli.add_command(command)
-    for implementation in plugins().hook.rmr1_commands.get_hookimpls():
-        _add_commands(cli, implementation)
+    cli.of_plugins = {
+        implementation.plugin_name: add_commands(cli, implementation)
+        for implementation in plugins().hook.rmr1_commands.get_hookimpls()
+    }
     return cli
-
-
-def _add_commands(group: click.Group, implementation: Any) -> None:
-    """Let a plugin add its commands; it replaces nobody else's."""
-    plugin, before = implementation.plugin_name, dict(group.commands)
-    try:
-        implementation.function(*[group][: len(implementation.argnames)])
-    except Exception as error:  # the boundary to foreign code
-        click.echo(f"warning: plugin {plugin!r} cannot add its commands: {error!r}", err=True)
-    for name, command in before.items():
-        if group.commands.get(name) is not command:
-            group.commands[name] = command
-            click.echo(f"warning: plugin {plugin!r} may not replace command {name!r}", err=True)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -117,12 +128,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def run_command(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. Errors are printed in one sentence, bugs with their
     traceback."""
+    words = sys.argv[1:] if argv is None else [*argv]
     try:
-        result = build().main(
-            args=list(argv) if argv is not None else None,
-            prog_name="rmr1",
-            standalone_mode=False,
-        )
+        with with_files(words):
+            result = build().main(args=words, prog_name="rmr1", standalone_mode=False)
     except Rmr1Error as error:
         return _complain(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -131,7 +140,7 @@ def run_command(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _complain(_refusal(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        return _complain(f"interrupted; {_how_to_go_on(argv or sys.argv[1:])}", 130)
+        return _complain(f"interrupted; {_how_to_go_on(words)}", 130)
     except OSError as error:
         return _system_failure(error)
     return result if isinstance(result, int) else 0
@@ -145,6 +154,9 @@ def _refusal(error: click.ClickException) -> str:
         if error.possibilities:
             text += f"; did you mean {error.possibilities[0]!r}?"
     context = getattr(error, "ctx", None)
+    if context and text == "no such option '--plugin'":
+        command = context.command_path.removeprefix("rmr1 ")
+        return f"{text}; write it before the command: rmr1 --plugin FILE {command} …"
     see = f"{context.command_path} --help" if context else "rmr1 --help"
     hint = "" if "see: " in text or "did you mean" in text else f"; see: {see}"
     return f"{text[:1].lower()}{text[1:]}{hint}"

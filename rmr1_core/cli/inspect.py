@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,28 +14,52 @@ from rmr1_core.cli.options import Kind, KindAndName, echo_json, json_option, sin
 from rmr1_core.discovery import OFFERS, Plugin, plugins
 from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.lookup import find, names, option_infos
+from rmr1_core.shielding import SLOW_SECONDS
 from rmr1_core.values import Mixture, Recipe
 
 
-@click.command("plugins")
+@click.command(
+    "plugins",
+    epilog="\b\nExamples:\n"
+    "  rmr1 plugins\n"
+    "  rmr1 plugins --json\n"
+    "  rmr1 --plugin ./my_reward.py plugins\n"
+    "  RMR1_TRACE_PLUGINS=1 rmr1 plugins      every import and hook call, with its time",
+)
 @json_option
-def plugins_(as_json: bool) -> None:
+@click.pass_context
+def plugins_(ctx: click.Context, as_json: bool) -> None:
     """List the plugins and what they offer.
 
-    A plugin that is broken is listed with its error.
+    A plugin that is broken is listed with its error, one that is slow to import with its time.
+    RMR1_DISABLE_PLUGINS=NAME,NAME switches plugins off.
     """
-    known = plugins()
-    listing = known.listing()
+    listing = plugins().listing()
+    commands: Mapping[str, Sequence[str]] = getattr(ctx.find_root().command, "of_plugins", {})
     offered = {plugin.name: _offered_by(plugin.name) for plugin in listing}
     if as_json:
-        rows = [{**msgspec.structs.asdict(p), "offers": offered[p.name]} for p in listing]
+        rows = [
+            {
+                **msgspec.structs.asdict(p),
+                "offers": offered[p.name],
+                "commands": [*commands.get(p.name, ())],
+                "hooks": plugins().hooks_of(p.name),
+            }
+            for p in listing
+        ]
         echo_json(rows)
         return
     from rmr1_core.show import print_table
 
+    for name, added in commands.items():
+        if added:
+            offered[name] = {**offered.get(name, {}), "command": [*added]}
     print_table(
         ("plugin", "version", "package", "offers"),
-        [(p.name, p.version, p.distribution, _state(p, offered[p.name])) for p in listing],
+        [
+            (p.name, p.version, p.distribution or p.file, _state(p, offered[p.name]))
+            for p in listing
+        ],
     )
 
 
@@ -161,7 +186,12 @@ def _state(plugin: Plugin, offered: dict[str, list[str]]) -> str:
         return "(disabled)"
     if plugin.error:
         return f"BROKEN: {plugin.error}"
-    return "; ".join(f"{kind}: {', '.join(found)}" for kind, found in offered.items()) or "-"
+    words = [f"{kind}: {', '.join(found)}" for kind, found in offered.items()]
+    if plugin.seconds > SLOW_SECONDS:
+        words.append(f"SLOW: {plugin.seconds:.1f} s to import")
+    if plugin.changed:
+        words.append(f"its import changed {', '.join(plugin.changed)}, which was put back")
+    return "; ".join(words) or "-"
 
 
 def _summary(component: Any) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from rmr1_core.discovery import Plugin, Plugins, plugins
@@ -34,7 +35,7 @@ def rewards() -> list[str]:
 
 def test_an_installed_plugin_is_found_by_its_entry_point(install_plugin: Install) -> None:
     install_plugin("mine", REWARD.format(name="constant"), version="2.5")
-    assert listed("mine") == Plugin(
+    assert msgspec.structs.replace(listed("mine"), seconds=0.0) == Plugin(
         name="mine", module="installed_mine", distribution="installed_mine", version="2.5"
     )
     assert "constant" in rewards()
@@ -81,8 +82,9 @@ def test_a_hook_may_go_by_another_name_in_its_module(install_plugin: Install) ->
 def test_a_hook_with_another_signature_breaks_its_plugin_alone(install_plugin: Install) -> None:
     source = REWARD.format(name="constant").replace("rmr1_rewards()", "rmr1_rewards(config)")
     install_plugin("old", source)
-    assert listed("old").error.startswith("PluginValidationError")
-    assert "config" in listed("old").error
+    assert listed("old").error == (
+        "PluginValidationError: hook rmr1_rewards takes no arguments, and not config"
+    )
     assert "constant" not in rewards()
 
 
@@ -90,7 +92,10 @@ def test_a_hook_with_another_signature_breaks_its_plugin_alone(install_plugin: I
     ("body", "error"),
     [
         ("return [42]", "TypeError: hook rmr1_rewards returned 42, which is not a RewardFunction"),
-        ("return None", "TypeError: 'NoneType' object is not iterable"),
+        (
+            "return None",
+            "TypeError: hook rmr1_rewards returned None, which is not a list of RewardFunction",
+        ),
         ("raise OSError('no licence')", "OSError: no licence"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("return [Constant(name=3)]", "TypeError: hook rmr1_rewards: the name 3 is no string"),
