@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from rmr1_core import __version__
-from rmr1_core.cli.plugged import add_commands, load, with_files
+from rmr1_core.cli.plugged import add_commands, with_files
 from rmr1_core.discovery import plugins
 from rmr1_core.errors import Rmr1Error
 
@@ -54,11 +54,6 @@ def _say_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> N
     ctx.exit()
 
 
-def _load_files(_context: click.Context, _option: click.Parameter, files: Sequence[Path]) -> None:
-    for path in files:
-        load(path)
-
-
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -80,8 +75,7 @@ def _load_files(_context: click.Context, _option: click.Parameter, files: Sequen
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    expose_value=False,
-    callback=_load_files,
+    expose_value=False,  # loaded before this is parsed, as it may add commands
     help="Use the plugin in this Python file, too; may be given several times.",
 )
 def cli() -> None:
