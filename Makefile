@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) $(ARGS)
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadgroup --durations 25 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
