@@ -34,7 +34,8 @@ def judge_all(
     evaluation.check_prompt(judge.strategy)
     judging = Judging(judge.strategy, protocol, evaluation.journal)
     wanted = evaluation.slots(protocol)
-    requests = judging.pending(wanted, judge.max_new_tokens(protocol))
+    ask = judging.pending if protocol.confidence is None else judging.polled
+    requests = ask(wanted, judge.max_new_tokens(protocol))
     if len(requests):
         with judge.engine.open(judge.backbone) as session:
             versions.update(session.facts)

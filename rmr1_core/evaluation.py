@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from rmr1_core import jsonl, runs, scoring
+from rmr1_core import journals, jsonl, runs, scoring
 from rmr1_core.components import Benchmark, EngineSession, PromptStrategy
 from rmr1_core.errors import IncompleteData, PluginFailed, RunIncomplete, UsageError
 from rmr1_core.judging import Judging, read_verdict, render
@@ -33,6 +33,7 @@ from rmr1_core.values import (
     Request,
     Value,
 )
+from rmr1_core.voting import Polls
 
 REPORT_FILE = "report.json"
 JOURNAL_FILE = "judgments.jsonl"
@@ -127,6 +128,7 @@ class Evaluation:
             RunIncomplete: some requests failed for good; they are asked again next time.
         """
         observers, done = Observers(), total - judging.open_judgments
+        spared = judging.spared
         failures: list[FailedJudgment] = []
         correct = made = 0
         judged = [judged.benchmark for judged in self.index()]
@@ -138,17 +140,22 @@ class Evaluation:
                     continue
                 done, made, correct = done + 1, made + 1, correct + line.correct
                 observers.judged(line)
-                bar.advance(done, f"{100 * correct / made:.1f} % right")
+                bar.advance(done + judging.spared - spared, f"{100 * correct / made:.1f} % right")
         if failures:
             raise RunIncomplete(self.folder.name, len(failures), failures[0].error)
 
     def judgments(self) -> Iterator[Judgment]:
         """What the journal holds, one by one."""
-        return Judging.stored(self.journal)
+        return journals.stored(self.journal)
 
     def open_judgments(self, protocol: EvalProtocol) -> tuple[int, int]:
-        """How many judgments are not made yet, and how many there are to make in all."""
-        made, wanted = Judging.made(self.journal), self.slots(protocol)
+        """How many judgments are not made yet, and how many there are to make in all; at most, for
+        votes that stop early."""
+        wanted = self.slots(protocol)
+        if protocol.confidence is not None:
+            polls = Polls(wanted, protocol, journals.verdicts(self.journal))
+            return polls.lacking, polls.made + polls.lacking
+        made = journals.made(self.journal)
         return sum(slot.identity not in made for slot in wanted), len(wanted)
 
     def reports(

@@ -110,6 +110,8 @@ def forecast(request: BenchRequest, runs_dir: Path | None) -> Forecast:
         need, told = _need(found, judge, request, alike, earlier, rate)
         needs.append(need)
         sources += told
+    if request.protocol.confidence is not None:
+        sources.append("votes may end early (--adaptive): requests and answers are at most these")
     return Forecast(needs=tuple(needs), sources=tuple(dict.fromkeys(sources)))
 
 

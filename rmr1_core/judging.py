@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from rmr1_core import jsonl
-from rmr1_core.components import EngineSession, PromptStrategy
+from rmr1_core import journals, jsonl
+from rmr1_core.components import EngineSession, LiveRequests, PromptStrategy
 from rmr1_core.errors import PluginFailed, Rmr1Error
-from rmr1_core.slots import Identity, Slot, draw
+from rmr1_core.journals import JournalLine
+from rmr1_core.slots import Slot, draw
 from rmr1_core.values import (
     Answer,
     Completion,
@@ -27,20 +29,9 @@ from rmr1_core.values import (
     Request,
     RequestFailed,
     Sampling,
-    Value,
     Verdict,
 )
-
-JournalLine = Judgment | FailedJudgment
-
-
-class _Made(Value, frozen=True, tag_field="kind", tag="judgment"):
-    """Of a judgment in the journal, what tells it from all others: quicker to read than all."""
-
-    benchmark: str
-    pair_id: str
-    chosen_first: bool
-    sample: int
+from rmr1_core.voting import Polls
 
 
 class Judging:
@@ -61,6 +52,7 @@ class Judging:
         self._strategy, self._protocol, self._journal = strategy, protocol, journal
         self._messages = messages or self._rendered
         self._waiting: dict[str, list[Slot]] = {}
+        self._polls: Polls | None = None
 
     def pending(self, wanted: Iterable[Slot], max_new_tokens: int) -> LazyRequests:
         """The requests for all slots that the journal does not answer yet, identical ones once.
@@ -80,10 +72,27 @@ class Judging:
         leaders = [slots_[0] for slots_ in self._waiting.values()]
         return LazyRequests(leaders, lambda slot: self._request(slot, max_new_tokens))
 
+    def polled(self, wanted: Iterable[Slot], max_new_tokens: int) -> PolledRequests:
+        """The requests for votes that stop early: those to begin with, and while they are answered
+        the next ones of every vote that is not settled."""
+        self._polls = Polls(wanted, self._protocol, journals.verdicts(self._journal))
+
+        def take(slot: Slot) -> Request:
+            self._waiting[slot.key] = [slot]
+            return self._request(slot, max_new_tokens)
+
+        return PolledRequests(self._polls.first(), take)
+
     @property
     def open_judgments(self) -> int:
-        """How many judgments `pending` found to be made and are not made yet."""
-        return sum(map(len, self._waiting.values()))
+        """How many judgments were found to be made and are not made yet; of votes that stop early,
+        how many there are at most."""
+        return self._polls.lacking if self._polls else sum(map(len, self._waiting.values()))
+
+    @property
+    def spared(self) -> int:
+        """How many samples need not be drawn any more, since their vote is settled."""
+        return self._polls.spared if self._polls else 0
 
     def run(self, session: EngineSession, requests: Iterable[Request]) -> Iterator[JournalLine]:
         """Ask, and yield every line after it is in the journal.
@@ -99,31 +108,25 @@ class Judging:
                 lines = [self._line(paid, answer)]
                 lines += [_free(self._line(slot, answer)) for slot in shared]
                 journal.append(*lines)
+                self._vote(lines, requests)
                 yield from lines
             for slot in [slot for group in self._waiting.values() for slot in group]:
                 line = _failed(slot, "the engine gave no answer")
                 journal.append(line)
                 yield line
             self._waiting.clear()
+        if isinstance(requests, PolledRequests) and len(requests):
+            yield from self.run(session, requests)  # the engine ended its round
 
-    @staticmethod
-    def made(journal: Path | None) -> set[Identity]:
-        """Which judgments are in a journal."""
-        if journal is None or not journal.exists():
-            return set()
-        lines = jsonl.read(journal, _Made | FailedJudgment)
-        return {identity(line) for line in lines if isinstance(line, _Made)}
+    def _vote(self, lines: Iterable[JournalLine], requests: Iterable[Request]) -> None:
+        """Ask for what these lines leave open of their votes."""
+        if self._polls and isinstance(requests, PolledRequests):
+            for line in lines:
+                if isinstance(line, Judgment):
+                    requests.add(self._polls.add(line))
 
-    @staticmethod
-    def stored(journal: Path) -> Iterator[Judgment]:
-        """The judgments in a journal, one by one; of a repeated one, only the first."""
-        if not journal.exists():
-            return
-        seen = set()
-        for line in jsonl.read(journal, JournalLine):
-            if isinstance(line, Judgment) and (which := identity(line)) not in seen:
-                seen.add(which)
-                yield line
+    made = staticmethod(journals.made)
+    stored = staticmethod(journals.stored)
 
     def _request(self, slot: Slot, max_new_tokens: int) -> Request:
         sampling = sampling_of(self._strategy, self._protocol, slot, max_new_tokens)
@@ -208,9 +211,23 @@ class LazyRequests:
         return map(self._make, self._slots)
 
 
-def identity(line: JournalLine | _Made) -> Identity:
-    """Which judgment this is a line of."""
-    return line.benchmark, line.pair_id, line.chosen_first, line.sample
+class PolledRequests(LiveRequests):
+    """Requests of which answers make more."""
+
+    def __init__(self, slots_: Iterable[Slot], take: Callable[[Slot], Request]) -> None:
+        self._slots, self._take = deque(slots_), take
+
+    def add(self, slots_: Iterable[Slot]) -> None:
+        """Ask these, too."""
+        self._slots.extend(slots_)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __next__(self) -> Request:
+        if not self._slots:
+            raise StopIteration
+        return self._take(self._slots.popleft())
 
 
 def _writable(completion: Completion) -> Completion:

@@ -15,6 +15,7 @@ SAMPLED = "-sampled"
 _WHAT = {
     "order": "order of the answers",
     "samples": "samples",
+    "confidence": "confidence at which a vote ends",
     "temperature": "temperature",
     "top_p": "top-p",
     "max_new_tokens": "limit of an answer's tokens",

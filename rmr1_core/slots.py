@@ -42,7 +42,7 @@ def protocol_of(**asked: Any) -> EvalProtocol:
     """The protocol with these fields. One sample is greedy by default, and several are drawn.
 
     Raises:
-        UsageError: several samples would all be the same.
+        UsageError: several samples would all be the same, or a vote of one is to end early.
     """
     samples, temperature = asked.get("samples", 1), asked.get("temperature")
     if temperature is None:
@@ -50,6 +50,10 @@ def protocol_of(**asked: Any) -> EvalProtocol:
     if samples > 1 and temperature == 0:
         raise UsageError(
             "-n with --temperature 0 gives the same answer every time; leave out one of them"
+        )
+    if samples == 1 and asked.get("confidence") is not None:
+        raise UsageError(
+            "--adaptive ends a vote early, so it needs several samples; add -n 16 or another number"
         )
     fields = EvalProtocol.__struct_fields__
     given = {name: value for name, value in asked.items() if name in fields}

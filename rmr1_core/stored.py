@@ -192,4 +192,5 @@ def _judged(evaluation: StoredEvaluation) -> str:
     each = protocol.samples * (2 if protocol.order == "both" else 1)
     total = each * sum(judged.pairs for judged in Evaluation(evaluation.folder).index())
     where = "" if evaluation.name == BENCH else f"{evaluation.name}: "
-    return f"{where}{min(done, total):,} of {total:,} judgments"
+    most = "" if protocol.confidence is None else "at most "
+    return f"{where}{min(done, total):,} of {most}{total:,} judgments"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rmr1_core.tradeoffs import TradeOff, TradeOffPoint, TradeOffs
+from rmr1_core.tradeoffs import Savings, TradeOff, TradeOffPoint, TradeOffs
 
 _COLUMNS: Mapping[str, str] = {"votes": "votes", "budget": "tokens of reasoning"}
 
@@ -24,10 +24,32 @@ def print_tradeoffs(found: TradeOffs) -> None:
     if any(curve.by == "votes" for curve in found.curves):
         out.print("votes: the first samples of those made; an even split is a tie")
 
+    for savings in found.savings:
+        out.print(saved(savings))
+
+
+def saved(found: Savings) -> str:
+    """What votes that stop early saved, in two sentences."""
+    most = found.samples * found.votes
+    lead = (
+        f"{found.benchmark}: {found.drawn:,} of {most:,} samples drawn, "
+        f"{100 * found.saved:.1f} % of the tokens saved "
+        f"({found.tokens:,} instead of about {found.full_tokens:,.0f}). "
+    )
+    if found.certain == found.votes:
+        return f"{lead}Every vote ended as all {found.samples} samples would have."
+    return (
+        f"{lead}{found.certain:,} of {found.votes:,} votes ended for certain as all "
+        f"{found.samples} samples would have, the others at confidence {found.confidence:g}; "
+        f"expected to agree: {100 * found.agreement:.1f} %"
+    )
+
 
 def plain(found: TradeOffs) -> dict[str, Any]:
-    """The curves as JSON has them."""
+    """The curves as JSON has them, and the share of the tokens that was saved."""
     fields: dict[str, Any] = msgspec.to_builtins(found)
+    for savings, known in zip(fields["savings"], found.savings, strict=True):
+        savings["saved"] = known.saved
     return fields
 
 

@@ -9,13 +9,15 @@ evenly, which is a tie, worth what the benchmark's rule says.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from rmr1_core import runs, scoring
+from rmr1_core import runs, scoring, voting
 from rmr1_core.components import Benchmark
 from rmr1_core.evaluation import Evaluation
-from rmr1_core.values import EvalProtocol, Judgment, Metric, Value
+from rmr1_core.values import EvalProtocol, Judgment, Metric, Value, Verdict
 
 CURVES_FILE = "curves.json"
 
@@ -40,10 +42,36 @@ class TradeOff(Value, frozen=True):
     points: tuple[TradeOffPoint, ...]
 
 
+class Savings(Value, frozen=True):
+    """What votes that stop early saved on one benchmark.
+
+    There were `votes`, one per pair and order, of at most `samples` each; `certain` of them ended
+    as all samples would have, for certain. `drawn` samples have `tokens` tokens; `full_tokens` are
+    what all samples would have had, each vote's as long as its own on average. `agreement` is the
+    share of votes that all samples would be expected to end alike.
+    """
+
+    benchmark: str
+    confidence: float
+    samples: int
+    votes: int
+    certain: int
+    drawn: int
+    tokens: int
+    full_tokens: float
+    agreement: float
+
+    @property
+    def saved(self) -> float:
+        """The share of the tokens that was saved."""
+        return 1 - self.tokens / self.full_tokens if self.full_tokens else 0.0
+
+
 class TradeOffs(Value, frozen=True):
-    """All curves of an evaluation."""
+    """All curves of an evaluation, and what votes that stop early saved."""
 
     curves: tuple[TradeOff, ...] = ()
+    savings: tuple[Savings, ...] = ()
 
 
 def measure(
@@ -55,7 +83,10 @@ def measure(
         PluginFailed: the benchmark's own code raised.
     """
     by_name = {benchmark.name: benchmark for benchmark in benchmarks}
-    return TradeOffs(curves=tuple(votes(evaluation, by_name.values(), protocol)))
+    return TradeOffs(
+        curves=tuple(votes(evaluation, by_name.values(), protocol)),
+        savings=tuple(savings(evaluation, protocol)),
+    )
 
 
 def store(evaluation: Evaluation, found: TradeOffs) -> None:
@@ -96,6 +127,45 @@ def vote_counts(samples: int) -> list[int]:
     """The numbers of votes of a curve: powers of two, and all samples."""
     powers = [2**power for power in range(samples.bit_length()) if 2**power < samples]
     return [*powers, samples]
+
+
+def savings(evaluation: Evaluation, protocol: EvalProtocol) -> list[Savings]:
+    """What stopping early saved, by benchmark; nothing where votes do not."""
+    if protocol.confidence is None:
+        return []
+    votes: dict[str, dict[tuple[str, bool], dict[int, Verdict]]] = {}
+    tokens: dict[str, Counter[tuple[str, bool]]] = {}
+    for judgment in evaluation.judgments():
+        which = judgment.pair_id, judgment.chosen_first
+        cast = votes.setdefault(judgment.benchmark, {}).setdefault(which, {})
+        cast[judgment.sample] = judgment.verdict
+        counted = tokens.setdefault(judgment.benchmark, Counter())
+        counted[which] += judgment.completion.completion_tokens
+    return [
+        _savings(name, [[*cast.values()] for cast in polls.values()], list(tokens[name].values()),
+                 protocol)
+        for name, polls in votes.items()
+    ]  # fmt: skip
+
+
+def _savings(
+    benchmark: str, votes: list[list[Verdict]], tokens: list[int], protocol: EvalProtocol
+) -> Savings:
+    most = protocol.samples
+    agreements = [voting.agreement(cast, most) for cast in votes]
+    return Savings(
+        benchmark=benchmark,
+        confidence=protocol.confidence or 1.0,
+        samples=most,
+        votes=len(votes),
+        certain=sum(voting.certain(cast, most) for cast in votes),
+        drawn=sum(map(len, votes)),
+        tokens=sum(tokens),
+        full_tokens=math.fsum(
+            most * length / len(cast) for cast, length in zip(votes, tokens, strict=True)
+        ),
+        agreement=math.fsum(agreements) / len(agreements),
+    )
 
 
 def _tallied(judgments: Iterable[Judgment], count: int) -> dict[str, scoring.Tally]:

@@ -343,10 +343,15 @@ class Anchor(Value, frozen=True):
 
 
 class EvalProtocol(Value, frozen=True, forbid_unknown_fields=True):
-    """How pairs are judged. Two runs with equal protocols and data ask the same requests."""
+    """How pairs are judged. Two runs with equal protocols and data ask the same requests.
+
+    With a `confidence`, a pair in one order draws `samples` at most: it stops when its majority is
+    settled with this probability, 1 for certain.
+    """
 
     order: Order = "both"
     samples: Annotated[int, msgspec.Meta(ge=1)] = 1
+    confidence: Annotated[float, msgspec.Meta(gt=0.5, le=1)] | None = None
     temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     max_new_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None

@@ -74,6 +74,7 @@ LAYERS: tuple[set[str], ...] = (
     {"discovery"},
     {"lookup", "observers", "recipes", "progress", "defaults"},
     {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"},
+    {"journals", "voting"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
     {"evaluation", "rewarding", "contrasts"},
     {"tradeoffs"},

@@ -50,6 +50,7 @@ from rmr1_core.values import Order, Ref
     "  rmr1 bench rm-bench --backbone qwen7b\n"
     "  rmr1 bench rewardbench rm-bench rmb --backbone ./my-judge --data ./data --allow-partial\n"
     "  rmr1 bench rmb --backbone org/model --limit 200 -n 4 --dtype float32\n"
+    "  rmr1 bench rm-bench --backbone qwen7b -n 16 --adaptive 0.95\n"
     "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
     "  rmr1 bench rmb --backbone qwen7b --detach   goes on without the terminal\n"
@@ -78,6 +79,14 @@ from rmr1_core.values import Order, Ref
     default=1,
     show_default=True,
     help="Samples per pair and order; the majority counts.",
+)
+@click.option(
+    "--adaptive",
+    "confidence",
+    type=click.FloatRange(0.5, 1, min_open=True),
+    metavar="CONFIDENCE",
+    help="With -n: draw no more samples of a pair and order once their majority is settled with "
+    "this probability, such as 0.95; 1: for certain.",
 )
 @temperature_option
 @top_p_option

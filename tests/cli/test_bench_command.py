@@ -264,3 +264,20 @@ def test_votes_are_a_curve_of_accuracy_against_tokens(cli: Cli) -> None:
     (curve,) = cli("runs", "show", "last", "--json").json["curves"]
     assert [point["at"] for point in curve["points"]] == [1, 2, 3]
     assert cli("bench", "--resume", "last", "--json").json["curves"] == [curve]
+
+
+def test_a_vote_ends_early_where_it_is_settled(cli: Cli) -> None:
+    done = cli("bench", "sample-one", *JUDGE, "-n", "9", "--adaptive", "1")
+    assert "Every vote ended as all 9 samples would have." in done.out
+    assert "% of the tokens saved" in cli("runs", "show", "last").out
+    full = cli("bench", "sample-one", *JUDGE, "-n", "9", "--json").json["reports"]
+    early = cli("runs", "show", runs_in(Path())[0].name, "--json").json
+    assert early["reports"][0]["scores"] == full[0]["scores"]
+    assert 0 < early["savings"][0]["saved"] < 1
+    assert cli("runs", "rescore", runs_in(Path())[0].name, "--scoring", "lenient").code == 0
+
+
+def test_a_vote_of_one_cannot_end_early(cli: Cli) -> None:
+    done = cli("bench", "sample-one", *JUDGE, "--adaptive", "0.9")
+    assert done.code == 2
+    assert "add -n 16" in done.err

@@ -52,3 +52,14 @@ def test_every_benchmark_has_a_curve_and_one_sample_has_none(tmp_path: Path) -> 
     found = curves(judged(tmp_path, "sample-one", "sample-two", samples=2))
     assert [curve.benchmark for curve in found.curves] == ["sample-one", "sample-two"]
     assert curves(judged(tmp_path / "one", samples=1)) == TradeOffs()
+
+
+def test_a_vote_that_ends_early_says_what_it_saved(tmp_path: Path) -> None:
+    folder = judged(tmp_path, samples=9, confidence=0.9)
+    (saved,) = curves(folder).savings
+    (report,) = Evaluation(folder / bench.FOLDER).stored_reports() or []
+    assert saved.drawn == report.validity.judgments < 9 * saved.votes == 9 * 24
+    assert saved.tokens == report.validity.completion_tokens
+    assert 0 < saved.saved < 1
+    assert saved.certain < saved.votes
+    assert 0.9 < saved.agreement < 1
