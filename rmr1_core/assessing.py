@@ -1,13 +1,23 @@
-"""One evaluation from its open judgments to its reports: who judges, and how it goes."""
+"""One evaluation from its open judgments to its reports: who judges, and how it goes.
+
+It is judged in one pass or several, in one load of the engine. The first pass is the evaluation
+itself. Every other one asks about the same pairs and has a folder of its own in the evaluation's:
+
+    <evaluation>/repeats/2/judgments.jsonl   what was answered when all was asked a second time
+                           report.json
+
+What is done is skipped, pass by pass, so going on is the same code as starting.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from rmr1_core import tradeoffs
-from rmr1_core.components import Backbone, Benchmark, Engine, PromptStrategy
+from rmr1_core import repeating, tradeoffs
+from rmr1_core.components import Backbone, Benchmark, Engine, EngineSession, PromptStrategy
 from rmr1_core.evaluation import Evaluation
-from rmr1_core.judging import Judging
+from rmr1_core.judging import Judging, LazyRequests, PolledRequests
 from rmr1_core.values import EvalProtocol, Report, Value
 
 
@@ -23,27 +33,66 @@ class JudgeParts(Value, frozen=True):
         return protocol.max_new_tokens or self.backbone.max_new_tokens
 
 
+class Pass(NamedTuple):
+    """One pass: what is open of it, and how it is made and reported."""
+
+    evaluation: Evaluation
+    judging: Judging
+    requests: LazyRequests | PolledRequests
+    wanted: int
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, judge: JudgeParts, protocol: EvalProtocol) -> Pass:
+        """The pass whose journal the evaluation has."""
+        name = evaluation.pass_name
+        judging = Judging(judge.strategy, protocol, evaluation.journal, pass_name=name)
+        wanted = evaluation.slots(protocol)
+        ask = judging.pending if protocol.confidence is None else judging.polled
+        requests = ask(wanted, judge.max_new_tokens(protocol))
+        return cls(evaluation, judging, requests, len(wanted))
+
+    def ask(self, session: EngineSession) -> None:
+        """Make the open judgments. Raises RunIncomplete when some requests failed for good."""
+        if len(self.requests):
+            self.evaluation.ask(session, self.judging, self.requests, self.wanted)
+
+    def report(self, benchmarks: Sequence[Benchmark], protocol: EvalProtocol) -> list[Report]:
+        """Report on the complete pass, and store that."""
+        reports = self.evaluation.reports(benchmarks, protocol.scoring, self.evaluation.judgments())
+        if not self.evaluation.pass_name:
+            found = tradeoffs.measure(self.evaluation, benchmarks, protocol)
+            tradeoffs.store(self.evaluation, found)
+        self.evaluation.write_reports(reports)
+        return reports
+
+
 def judge_all(
     evaluation: Evaluation, judge: JudgeParts, protocol: EvalProtocol,
-    benchmarks: Sequence[Benchmark], versions: dict[str, str],
+    benchmarks: Sequence[Benchmark], versions: dict[str, str], *, repeat: int = 1,
 ) -> list[Report]:  # fmt: skip
-    """Make what judgments are open, report, and store the reports.
+    """Make what judgments are open in all `repeat` passes, report, and store the reports: those of
+    the first pass are given.
 
     The engine is opened only when something is open, and adds its facts to `versions`.
+
+    Raises:
+        RunIncomplete: some requests failed for good; later passes have not begun.
     """
     evaluation.check_prompt(judge.strategy)
-    judging = Judging(judge.strategy, protocol, evaluation.journal)
-    wanted = evaluation.slots(protocol)
-    ask = judging.pending if protocol.confidence is None else judging.polled
-    requests = ask(wanted, judge.max_new_tokens(protocol))
-    if len(requests):
+    each = [evaluation, *repeating.passes(evaluation, repeat)]
+    passes = [Pass.of(one, judge, protocol) for one in each]
+    if any(len(one.requests) for one in passes):
         with judge.engine.open(judge.backbone) as session:
             versions.update(session.facts)
             try:
-                evaluation.ask(session, judging, requests, len(wanted))
+                reports = []
+                for one in passes:
+                    one.ask(session)
+                    reports.append(one.report(benchmarks, protocol))
             finally:
                 versions.update(session.facts)
-    reports = evaluation.reports(benchmarks, protocol.scoring, evaluation.judgments())
-    tradeoffs.store(evaluation, tradeoffs.measure(evaluation, benchmarks, protocol))
-    evaluation.write_reports(reports)
-    return reports
+    else:
+        reports = [one.report(benchmarks, protocol) for one in passes]
+    if repeat > 1:
+        repeating.store(each, reports)
+    return reports[0]

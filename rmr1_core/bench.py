@@ -24,7 +24,8 @@ FOLDER = "evaluation"
 
 class BenchRequest(Value, frozen=True):
     """What a user asks of `rmr1 bench`. `data` maps a benchmark, or "" for all, to a path;
-    `reproduces` is the model whose published numbers it is to reproduce."""
+    `reproduces` is the model whose published numbers it is to reproduce; `repeat` is how often
+    everything is asked."""
 
     benchmarks: tuple[Ref, ...]
     backbone: Ref | None = None
@@ -33,12 +34,15 @@ class BenchRequest(Value, frozen=True):
     protocol: EvalProtocol = EvalProtocol()
     data: Mapping[str, str] = {}
     reproduces: str = ""
+    repeat: int = 1
 
 
 class BenchPlan(Value, frozen=True):
-    """What a run would ask, without asking it. `example` is the first rendered prompt."""
+    """What a run would ask, without asking it, in all passes together. `example` is the first
+    rendered prompt."""
 
     benchmark: str
+    passes: int
     pairs: int
     judgments: int
     requests: int
@@ -102,6 +106,7 @@ def start(root: Path, request: BenchRequest) -> Path:
             data={b.name: str(path.resolve()) for b, path in sources if path},
             environments=needed,
             reproduces=request.reproduces,
+            repeat=request.repeat,
         )
         runs.write_record(folder, record)
     return folder
@@ -120,7 +125,8 @@ def execute(folder: Path) -> list[Report]:
     record = environments.recorded([judge.engine.environment], record)
     with runs.recorded(folder, record) as versions:
         benchmarks = benchmarks_of(record.benchmarks)
-        return judge_all(Evaluation(folder / FOLDER), judge, protocol, benchmarks, versions)
+        evaluation = Evaluation(folder / FOLDER)
+        return judge_all(evaluation, judge, protocol, benchmarks, versions, repeat=record.repeat)
 
 
 def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Report]:
@@ -152,7 +158,7 @@ def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Repor
 
 
 class Asked(NamedTuple):
-    """What a run would ask for one benchmark."""
+    """What one pass of a run would ask for one benchmark."""
 
     benchmark: Benchmark
     pairs: list[Pair]
@@ -176,9 +182,10 @@ def plan(request: BenchRequest) -> list[BenchPlan]:
     return [
         BenchPlan(
             benchmark=found.benchmark.name,
+            passes=request.repeat,
             pairs=len(found.pairs),
-            judgments=found.judgments,
-            requests=len(found.requests),
+            judgments=request.repeat * found.judgments,
+            requests=request.repeat * len(found.requests),
             example=next(iter(found.requests)).messages,
         )
         for found in asked(judge, request)

@@ -4,6 +4,7 @@
              prompt.json                  what is asked of the first pair
              judgments.jsonl              every judgment as it came; only ever appended to
              report.json                  the reports, once nothing is open
+             <pass>/                      of another pass over the pairs: its journal and reports
 
 The pairs are kept so that resuming, re-scoring and reading need neither the hub nor the files they
 came from.
@@ -51,12 +52,20 @@ class Judged(Value, frozen=True):
 
 
 class Evaluation:
-    """An evaluation's folder."""
+    """An evaluation's folder. `pass_name` is "" but for another pass over the same pairs, such as
+    "repeats/2": its journal and its reports are in the folder of that name."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.journal = folder / JOURNAL_FILE
+    def __init__(self, folder: Path, pass_name: str = "") -> None:
+        self.folder, self.pass_name = folder, pass_name
+        self._place = folder / pass_name
+        self.journal = self._place / JOURNAL_FILE
         self._pairs: dict[str, list[Pair]] = {}
+
+    def another_pass(self, name: str) -> Evaluation:
+        """The same pairs, to be judged again under this name."""
+        other = Evaluation(self.folder, name)
+        other._pairs = self._pairs
+        return other
 
     @property
     def is_set_up(self) -> bool:
@@ -133,13 +142,15 @@ class Evaluation:
         correct = made = 0
         judged = [judged.benchmark for judged in self.index()]
         names = ", ".join(judged) if len(judged) < 3 else f"{len(judged)} benchmarks"
+        names += f" ({self.pass_name})" if self.pass_name else ""
         with progress(f"judging {names}", total, "judgments", done=done) as bar:
             for line in judging.run(session, requests):
                 if isinstance(line, FailedJudgment):
                     failures.append(line)
                     continue
                 done, made, correct = done + 1, made + 1, correct + line.correct
-                observers.judged(line)
+                if not self.pass_name:
+                    observers.judged(line)
                 bar.advance(done + judging.spared - spared, f"{100 * correct / made:.1f} % right")
         if failures:
             raise RunIncomplete(self.folder.name, len(failures), failures[0].error)
@@ -180,11 +191,11 @@ class Evaluation:
 
     def write_reports(self, reports: Sequence[Report]) -> None:
         """Store the reports; their file says that the evaluation is complete."""
-        runs.write_whole(self.folder / REPORT_FILE, reports)
+        runs.write_whole(self._place / REPORT_FILE, reports)
 
     def stored_reports(self) -> list[Report] | None:
         """The reports, if the evaluation is complete. Raises BadInput when they are damaged."""
-        path = self.folder / REPORT_FILE
+        path = self._place / REPORT_FILE
         return runs.read_whole(path, list[Report]) if path.exists() else None
 
     def _pairs_file(self, benchmark: str) -> Path:

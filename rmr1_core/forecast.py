@@ -47,9 +47,10 @@ ENOUGH = 30
 
 
 class Need(Value, frozen=True):
-    """What one benchmark will take. `answer_tokens` is at most so much where `answers_known` is
-    not; `seconds` and `cost` (US dollars) are None where nothing tells. `detectable` is the
-    difference of the headline that will be seen with 80 % power in one test at 5 %."""
+    """What one benchmark will take, in all passes together. `answer_tokens` is at most so much
+    where `answers_known` is not; `seconds` and `cost` (US dollars) are None where nothing tells.
+    `detectable` is the difference of the headline that will be seen with 80 % power in one test at
+    5 %."""
 
     benchmark: str
     pairs: int
@@ -83,7 +84,7 @@ class _Earlier(NamedTuple):
         record = self.run.record
         ended, began = map(datetime.fromisoformat, (record.finished, record.created))
         tokens = sum(report.validity.completion_tokens for report in self.reports)
-        return tokens / max((ended - began).total_seconds(), 1.0)
+        return record.repeat * tokens / max((ended - began).total_seconds(), 1.0)
 
 
 class _Known(NamedTuple):
@@ -119,7 +120,7 @@ def _need(
     found: Asked, judge: JudgeParts, request: BenchRequest,
     alike: Sequence[_Earlier], earlier: Sequence[_Earlier], rate: _Known | None,
 ) -> tuple[Need, list[str]]:  # fmt: skip
-    name, requests = found.benchmark.name, len(found.requests)
+    name, requests = found.benchmark.name, request.repeat * len(found.requests)
     limit = judge.max_new_tokens(request.protocol)
     usual = _usual(alike, name, "completion_tokens")
     asked = _usual(alike, name, "prompt_tokens", same_benchmark=True) or _counted(found, judge)
@@ -131,7 +132,7 @@ def _need(
         benchmark=name,
         pairs=len(found.pairs),
         prompts=len({pair.group for pair in found.pairs}),
-        judgments=found.judgments,
+        judgments=request.repeat * found.judgments,
         requests=requests,
         prompt_tokens=prompt_tokens,
         answer_tokens=answer_tokens,

@@ -38,7 +38,8 @@ class Judging:
     """Makes the judgments of one evaluation, and keeps them in its journal.
 
     Without a journal it can only say what there is to ask. `messages` replaces what the strategy
-    asks; the answer is read as ever.
+    asks; the answer is read as ever. `pass_name` tells the ids of another pass's requests from
+    those of the first: no engine may take them for one that it has answered.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Judging:
         journal: Path | None,
         *,
         messages: Callable[[Slot], tuple[Message, ...]] | None = None,
+        pass_name: str = "",
     ) -> None:
+        self._pass_name = pass_name
         self._strategy, self._protocol, self._journal = strategy, protocol, journal
         self._messages = messages or self._rendered
         self._waiting: dict[str, list[Slot]] = {}
@@ -67,7 +70,7 @@ class Judging:
             request = self._request(slot, max_new_tokens)
             asked = request.messages, request.sampling, request.comparison
             content = msgspec.json.encode(asked)
-            first = by_content.setdefault(hashlib.sha256(content).digest(), slot.key)
+            first = by_content.setdefault(hashlib.sha256(content).digest(), request.id)
             self._waiting.setdefault(first, []).append(slot)
         leaders = [slots_[0] for slots_ in self._waiting.values()]
         return LazyRequests(leaders, lambda slot: self._request(slot, max_new_tokens))
@@ -78,8 +81,9 @@ class Judging:
         self._polls = Polls(wanted, self._protocol, journals.verdicts(self._journal))
 
         def take(slot: Slot) -> Request:
-            self._waiting[slot.key] = [slot]
-            return self._request(slot, max_new_tokens)
+            request = self._request(slot, max_new_tokens)
+            self._waiting[request.id] = [slot]
+            return request
 
         return PolledRequests(self._polls.first(), take)
 
@@ -131,7 +135,7 @@ class Judging:
     def _request(self, slot: Slot, max_new_tokens: int) -> Request:
         sampling = sampling_of(self._strategy, self._protocol, slot, max_new_tokens)
         return Request(
-            id=slot.key,
+            id=slot.request_id(self._pass_name),
             messages=self._messages(slot),
             sampling=sampling,
             comparison=slot.pair.comparison(slot.chosen_first),

@@ -34,8 +34,14 @@ class Slot(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The id of the judgment's request: its identity as a JSON array."""
+        """Its identity as a JSON array."""
         return msgspec.json.encode(self.identity).decode()
+
+    def request_id(self, pass_name: str = "") -> str:
+        """The id of its request: the key, in another pass with the pass's name at its end."""
+        if not pass_name:
+            return self.key
+        return msgspec.json.encode((*self.identity, pass_name)).decode()
 
 
 def protocol_of(**asked: Any) -> EvalProtocol:

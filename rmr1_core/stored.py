@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from rmr1_core import bench, jsonl, locks, runs, train
-from rmr1_core.evaluation import Evaluation
+from rmr1_core import bench, jsonl, locks, repeating, runs, train
+from rmr1_core.evaluation import JOURNAL_FILE, Evaluation
 from rmr1_core.launching import STEPS_FILE
+from rmr1_core.repeating import Repeated
 from rmr1_core.values import EvalProtocol, Judgment, Pair, Report, RunRecord, StageResult
 
 BENCH = "evaluation"
@@ -56,6 +57,32 @@ class StoredEvaluation:
         """The reports of the complete evaluation; none while judgments are lacking."""
         return self._evaluation.stored_reports() or []
 
+    def repeated(self) -> list[Repeated]:
+        """What changed when everything was asked again, by benchmark; nothing where it was not, or
+        is not yet."""
+        return repeating.stored(self.folder)
+
+    def passes(self) -> list[StoredPass]:
+        """The other passes over the same pairs that have begun, such as repeats/2."""
+        return [StoredPass(self, path.parent) for path in self.folder.glob(f"*/*/{JOURNAL_FILE}")]
+
+
+class StoredPass(NamedTuple):
+    """A pass of an evaluation, beside its first."""
+
+    evaluation: StoredEvaluation
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Its place in the evaluation, such as "repeats/2"."""
+        return self.folder.relative_to(self.evaluation.folder).as_posix()
+
+    @property
+    def journal(self) -> Path:
+        """Its judgments."""
+        return self.folder / JOURNAL_FILE
+
 
 class StoredRun:
     """A run's folder, to read.
@@ -94,8 +121,10 @@ class StoredRun:
         """In a few words, how much of it is done, without reading much; "" where that is not known
         yet."""
         evaluations, steps = self.evaluations(), self._last_steps()
+        passes = [each for e in evaluations for each in e.passes()]
+        again = [(_changed(p.journal), _judged(p.evaluation, p)) for p in passes]
         newest = max(
-            [*((_changed(e.journal), _judged(e)) for e in evaluations), *steps],
+            [*((_changed(e.journal), _judged(e)) for e in evaluations), *again, *steps],
             default=(0.0, ""),
         )
         return newest[1]
@@ -181,16 +210,17 @@ def _changed(path: Path) -> float:
     return path.stat().st_mtime if path.exists() else 0.0
 
 
-def _judged(evaluation: StoredEvaluation) -> str:
+def _judged(evaluation: StoredEvaluation, of: StoredPass | None = None) -> str:
     """How many lines the journal has, of those that it shall have; failed ones count, too."""
-    done = 0
-    if evaluation.journal.exists():
-        with evaluation.journal.open("rb") as file:
+    done, journal = 0, of.journal if of else evaluation.journal
+    if journal.exists():
+        with journal.open("rb") as file:
             while chunk := file.read(1 << 20):
                 done += chunk.count(b"\n")
     protocol = evaluation.protocol
     each = protocol.samples * (2 if protocol.order == "both" else 1)
     total = each * sum(judged.pairs for judged in Evaluation(evaluation.folder).index())
-    where = "" if evaluation.name == BENCH else f"{evaluation.name}: "
+    names = ("" if evaluation.name == BENCH else evaluation.name, of.name if of else "")
+    where = "".join(f"{name}: " for name in names if name)
     most = "" if protocol.confidence is None else "at most "
     return f"{where}{min(done, total):,} of {most}{total:,} judgments"

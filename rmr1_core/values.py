@@ -603,7 +603,8 @@ class RunRecord(Value, frozen=True):
     """What a run was, written first with status "planned", then "started", and last "done".
 
     `status` "incomplete" means that some requests failed for good, and that there is no headline.
-    `reproduces` is the model whose published numbers the run is to reproduce.
+    `reproduces` is the model whose published numbers the run is to reproduce; `repeat` is how often
+    everything is asked.
     """
 
     id: str
@@ -623,5 +624,6 @@ class RunRecord(Value, frozen=True):
     data: Mapping[str, str] = {}
     environments: Mapping[str, str] = {}
     reproduces: str = ""
+    repeat: int = 1
     finished: str = ""
     error: str = ""

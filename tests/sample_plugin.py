@@ -103,10 +103,11 @@ class Session(EngineSession):
 
     def __init__(self, engine: ScriptedByOptions) -> None:
         self._engine = engine
+        self._passes = 0
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer by a hash of the request."""
-        engine = self._engine
+        engine, self._passes = self._engine, self._passes + 1
         for number, request in enumerate(requests):
             text = request.messages[-1].content
             if engine.crash_after and number >= engine.crash_after:
@@ -122,7 +123,9 @@ class Session(EngineSession):
             if engine.fail and re.search(engine.fail, text):
                 yield Answer(id=request.id, result=RequestFailed(error="the script says: fail"))
                 continue
-            yield Answer(id=engine.stray or request.id, result=written(request))
+            drifts = engine.drift and self._passes > 1
+            answer = drifted(request, self._passes, engine.drift) if drifts else written(request)
+            yield Answer(id=engine.stray or request.id, result=answer)
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -143,6 +146,15 @@ def written(request: Request) -> Completion:
     )
 
 
+def drifted(request: Request, passes: int, share: int) -> Completion:
+    """One of `share` answers of a later pass is another one than before."""
+    answer = written(request)
+    if hashlib.sha256(f"{passes}{request.messages}".encode()).digest()[1] % share:
+        return answer
+    text = "<answer>[[A]]</answer>" if "B" in answer.text else "<answer>[[B]]</answer>"
+    return msgspec.structs.replace(answer, text=text)
+
+
 class ScriptedByOptions(Engine, frozen=True, kw_only=True):
     """An engine without weights."""
 
@@ -153,6 +165,7 @@ class ScriptedByOptions(Engine, frozen=True, kw_only=True):
     stray: Annotated[str, Option(description="the id to answer instead")] = ""
     crash_after: Annotated[int, Option(description="requests before EngineFailed")] = 0
     wait_while: Annotated[str, Option(description="file that makes it wait after the first")] = ""
+    drift: Annotated[int, Option(description="of so many answers, one is another if repeated")] = 0
     interrupt_after: Annotated[int, Option(description="requests before Ctrl-C")] = 0
 
     @contextmanager

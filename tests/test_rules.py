@@ -47,6 +47,7 @@ PUBLIC = {
     "rmr1_core.lookup",
     "rmr1_core.processes",
     "rmr1_core.ranking",
+    "rmr1_core.repeating",
     "rmr1_core.rewarding",
     "rmr1_core.decisions",
     "rmr1_core.judge",
@@ -77,7 +78,7 @@ LAYERS: tuple[set[str], ...] = (
     {"journals", "voting"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
     {"evaluation", "rewarding", "contrasts"},
-    {"tradeoffs"},
+    {"tradeoffs", "repeating"},
     {"assessing"},
     {"bench", "fingerprints", "mix_report"},
     {"decisions"},
@@ -101,7 +102,7 @@ LAYERS: tuple[set[str], ...] = (
     {"joining"},
     {"comparing"},
     {"compare_words", "forecast"},
-    {"forecast_words", "anchor_words", "reproducing", "tradeoff_words"}
+    {"forecast_words", "anchor_words", "reproducing", "tradeoff_words", "repeat_words"}
     | {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},

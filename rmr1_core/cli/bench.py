@@ -54,6 +54,7 @@ from rmr1_core.values import Order, Ref
     "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
     "  rmr1 bench rmb --backbone qwen7b --detach   goes on without the terminal\n"
+    "  rmr1 bench rmb --backbone qwen7b --repeat 3   what the engine alone changes\n"
     "  rmr1 bench rmb --backbone qwen7b --plan     what it takes, and what it will see\n"
     "  rmr1 bench --reproduce rm-r1-qwen32b --dry-run\n"
     "  rmr1 bench --resume last",
@@ -99,6 +100,14 @@ from rmr1_core.values import Order, Ref
     type=click.IntRange(min=1),
     help="Judge at most so many pairs per benchmark, spread over its subsets; "
     "the result is marked partial.",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Ask everything so many times, in one load of the engine, and say what its own "
+    "nondeterminism changes. The score is that of the first time.",
 )
 @click.option("--allow-partial", is_flag=True, help="Score incomplete data too, marked as partial.")
 @click.option(
@@ -192,6 +201,7 @@ def _request(asked: dict[str, Any]) -> Any:
         protocol=protocol_of(**asked),
         data=data_paths(asked["data"], asked["benchmarks"]),
         reproduces=asked["reproduce"] or "",
+        repeat=asked["repeat"],
     )
     if options:
         raise UsageError(f"-o {next(iter(options))}.…: rmr1 bench uses no such component")
@@ -227,6 +237,8 @@ def _print_plan(plans: Any, found: Any, as_json: bool) -> None:
 
     rows = [(p.benchmark, str(p.pairs), str(p.judgments), str(p.requests)) for p in plans]
     print_table(("benchmark", "pairs", "judgments", "requests"), rows)
+    if plans[0].passes > 1:
+        click.echo(f"in {plans[0].passes} passes, which all ask the same")
     if found:
         print_reproduction(found)
     click.echo("The first prompt:\n")

@@ -68,12 +68,14 @@ def set_up_reproduction(asked: dict[str, Any]) -> Reproduction | None:
 def print_run(
     folder: Path, reports: Sequence[Report], *, every: bool, everybody: bool, as_json: bool
 ) -> int:
-    """Print reports and the published numbers beside them; the exit code, which is 1 where a
-    reproduction failed."""
+    """Print reports, what repeating changed, and the published numbers beside; the exit code,
+    which is 1 where a reproduction failed."""
     from rmr1_core.anchor_words import add_published, print_beside
     from rmr1_core.anchors import of_run
     from rmr1_core.bench import FOLDER
     from rmr1_core.evaluation import Evaluation
+    from rmr1_core.repeat_words import plain_repeated, print_repeated
+    from rmr1_core.repeating import stored as stored_repeats
     from rmr1_core.reproducing import expected_of, reproduced
     from rmr1_core.runs import read_record
     from rmr1_core.show import plain_reports, print_reports
@@ -82,6 +84,7 @@ def print_run(
 
     record, curves = read_record(folder), stored(Evaluation(folder / FOLDER))
     besides = of_run(record, reports, everybody=everybody)
+    repeated = stored_repeats(folder / FOLDER)
     result = None
     if record.reproduces:
         expected = expected_of(record.reproduces, [report.benchmark for report in reports])
@@ -91,12 +94,15 @@ def print_run(
         add_published(shown, besides)
         whole: dict[str, Any] = {"run": folder.name, "folder": str(folder), "reports": shown}
         whole |= plain(curves)
+        if repeated:
+            whole["repeated"] = plain_repeated(repeated)
         if result:
             whole["reproduction"] = {"passed": result.passed, "words": result.words}
         echo_json(whole)
     else:
         print_reports(reports, every=every)
         print_tradeoffs(curves)
+        print_repeated(repeated, every=every)
         print_beside(besides)
         if result:
             click.echo(result.words)

@@ -113,6 +113,8 @@ def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json:
     from rmr1_core.anchor_words import add_published, print_beside
     from rmr1_core.anchors import of_run
     from rmr1_core.evaluation import Evaluation
+    from rmr1_core.repeat_words import plain_repeated, print_repeated
+    from rmr1_core.repeating import stored as stored_repeats
     from rmr1_core.show import plain_reports, plain_results, print_reports, print_results
     from rmr1_core.tradeoff_words import plain as plain_curves
     from rmr1_core.tradeoff_words import print_tradeoffs
@@ -123,8 +125,10 @@ def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json:
     evaluation = Evaluation(folder / bench.FOLDER)
     reports, curves = evaluation.stored_reports() or [], tradeoffs.stored(evaluation)
     besides = of_run(record, reports, everybody=everybody)
+    repeated = stored_repeats(folder / bench.FOLDER)
     if as_json:
         plain = {"reports": plain_reports(reports), "results": plain_results(results)}
+        plain["repeated"] = plain_repeated(repeated)
         add_published(plain["reports"], besides)
         steps = [str(path) for path in _steps(record, folder)]
         echo_json({"record": record, **plain, **plain_curves(curves), "steps": steps})
@@ -133,6 +137,7 @@ def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json:
     if reports:
         print_reports(reports, every=every)
         print_tradeoffs(curves)
+        print_repeated(repeated, every=every)
         print_beside(besides)
     if results:
         print_results(results, folder)

@@ -26,10 +26,12 @@ class Key(NamedTuple):
 
     @classmethod
     def of_request(cls, request_id: str) -> Key | None:
-        """The judgment that a request asks for, or None where its id does not say."""
+        """The judgment that a request asks for, in whichever pass, or None where its id does not
+        say."""
         try:
-            return cls(*msgspec.json.decode(request_id, type=tuple[str, str, bool, int]))
-        except msgspec.DecodeError:
+            parts = msgspec.json.decode(request_id, type=list[str | bool | int])
+            return msgspec.convert(parts[: len(cls._fields)], cls)
+        except msgspec.MsgspecError:
             return None
 
 

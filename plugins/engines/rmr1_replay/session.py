@@ -11,6 +11,9 @@ from rmr1_replay import journals, logs
 from rmr1_replay.journals import Key
 from rmr1_replay.matching import Matcher, shown_first
 
+INDEX_FILE = "index.json"
+"""What the folder of a run's evaluation has, beside its journal."""
+
 
 class ReplaySession(EngineSession):
     """What is stored at a path."""
@@ -60,6 +63,15 @@ class ReplaySession(EngineSession):
         )
 
 
+def _of_another_pass(journal: Path) -> bool:
+    """Whether a run's journal is of another pass over its pairs, such as repeats/2: what it answers
+    is answered by the run's first pass, too."""
+    return (
+        not (journal.parent / INDEX_FILE).exists()
+        and (journal.parent.parent.parent / INDEX_FILE).exists()
+    )
+
+
 def _files(path: Path) -> tuple[list[Path], list[Path]]:
     """The journals and the logs at a path.
 
@@ -71,6 +83,7 @@ def _files(path: Path) -> tuple[list[Path], list[Path]]:
     if not path.is_dir():
         raise BadInput(path, "no such file or folder; say what to replay: --engine replay:PATH")
     own = sorted(found for name in journals.NAMES for found in path.rglob(name))
+    own = [found for found in own if not _of_another_pass(found)]
     foreign = [] if own else logs.log_files(path)
     if not own and not foreign:
         raise BadInput(path, f"no {journals.NAMES[0]} and no *logs.json in this folder")

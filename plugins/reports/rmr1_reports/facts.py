@@ -11,6 +11,7 @@ from rmr1_core import Bars, Benchmark, Chart, Mark, Ref, Report, Scores, Validit
 from rmr1_core.charts import overview
 from rmr1_core.curves import of_steps, scores
 from rmr1_core.lookup import resolve
+from rmr1_core.repeating import Repeated
 from rmr1_core.stored import StoredEvaluation, StoredRun
 from rmr1_reports import examples, slices
 from rmr1_reports.examples import Example
@@ -35,6 +36,7 @@ class Section(NamedTuple):
     charts: Sequence[Chart]
     published: Sequence[Published]
     examples: Sequence[Example]
+    repeated: Repeated | None = None
 
 
 def sections(run: StoredRun, *, with_examples: bool = True) -> list[Section]:
@@ -89,6 +91,7 @@ def _section(
         charts=[*drawn, *slices.charts(part)],
         published=found,
         examples=texts,
+        repeated=next((r for r in evaluation.repeated() if r.benchmark == name), None),
     )
 
 

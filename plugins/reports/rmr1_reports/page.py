@@ -92,6 +92,7 @@ def _filters() -> Mapping[str, Callable[..., Any]]:
         "drawn_models": _drawn_models,
         "published_rows": _published_rows,
         "scorings": _scorings,
+        "moved": lambda found: [s for s in found.spreads if s.low != s.high][:MOST_ROWS],
         "metric_rows": _metric_rows,
     }
 

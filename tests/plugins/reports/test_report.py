@@ -99,6 +99,13 @@ def test_it_says_how_the_run_was_made_and_how_to_make_it_again(rmr1_: Rmr1) -> N
     assert "question 0 0" in seen
 
 
+def test_a_repeated_run_says_what_the_engine_alone_changes(rmr1_: Rmr1) -> None:
+    assert rmr1_(*ASKED, "--repeat", "2", "-o", "engine.drift=3") == 0
+    seen = words(page())
+    assert "Asked again asked 2 times: " in seen
+    assert "What moved metric lowest highest sd of passes sample of pairs accuracy" in seen
+
+
 def test_what_is_partial_says_so_wherever_its_number_stands(rmr1_: Rmr1) -> None:
     rmr1_(*ASKED, "--limit", "4")
     text = page()
