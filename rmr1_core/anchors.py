@@ -21,6 +21,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from rmr1_core.components import Backbone
 from rmr1_core.discovery import Plugins, plugins
 from rmr1_core.errors import UnknownName, UsageError
@@ -146,7 +148,11 @@ def of_run(
             else of_weights(record.backbone, anchors)
         )
     protocol, parser = record.protocol or EvalProtocol(), _parser(record)
-    return [b for report in reports for b in beside(report, anchors, protocol, parser)]
+    found = [b for report in reports for b in beside(report, anchors, protocol, parser)]
+    if record.imported is None:
+        return found
+    unknown = "imported: how it was judged is not known"
+    return [msgspec.structs.replace(b, differs=(unknown,)) for b in found]
 
 
 def expected_tolerance(anchor: Anchor) -> float:

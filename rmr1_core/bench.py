@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rmr1_core import environments, runs
+from rmr1_core import environments, imported, runs
 from rmr1_core.assessing import JudgeParts, judge_all
 from rmr1_core.components import Backbone, Benchmark, Engine
 from rmr1_core.errors import BadInput, UnknownName, UsageError
@@ -119,7 +119,7 @@ def execute(folder: Path) -> list[Report]:
         RunIncomplete: some requests failed for good. RunLocked: it runs already.
         MissingEnvironment: the engine's environment has to be built first.
     """
-    record = runs.read_record(folder)
+    record = imported.to_go_on(folder)
     protocol = _protocol(folder, record)
     judge, _, _ = judge_of(record.backbone, record.engine, record.prompt)
     record = environments.recorded([judge.engine.environment], record)
@@ -151,7 +151,7 @@ def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Repor
         )
     judgments = evaluation.judgments()
     if parser is not None:
-        prompt = record.prompt or Ref(name="")
+        prompt = imported.prompt_that_reads(record)
         options = {**prompt.options, "parser": parser}
         judgments = read_again(judgments, resolve("prompt", Ref(name=prompt.name, options=options)))
     return evaluation.reports(benchmarks, rule, judgments)

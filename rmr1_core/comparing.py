@@ -15,7 +15,7 @@ from rmr1_core.contrasts import MetricContrast, contrasts
 from rmr1_core.errors import UsageError
 from rmr1_core.joining import Flip, Judged, PairSet, flips, join
 from rmr1_core.paired import ALPHA, Contrast, exact_p, holm
-from rmr1_core.sides import Side, unlike
+from rmr1_core.sides import Side, judged_otherwise
 from rmr1_core.values import Ref, Value
 
 
@@ -191,7 +191,7 @@ def _tested(first: Side, untested: Sequence[_Side]) -> Comparisons:
         Compared(
             first=first.letter,
             second=second.side.letter,
-            notes=tuple(unlike(first.evaluation.protocol, second.side.evaluation.protocol)),
+            notes=tuple(judged_otherwise(first, second.side)),
             missing=tuple(second.missing),
             added=tuple(second.added),
             benchmarks=tuple(_compared(made, corrected, len(values)) for made in second.kept),

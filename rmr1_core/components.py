@@ -28,6 +28,7 @@ from rmr1_core.values import (
     Job,
     Judgment,
     Located,
+    LoggedJudgment,
     Message,
     Outcome,
     Pair,
@@ -332,6 +333,34 @@ class Environment(Component, frozen=True, kw_only=True):
     variants: Mapping[str, EnvironmentVariant]
 
 
+class Importer(Component, frozen=True, kw_only=True):
+    """Reads what another project's evaluation logged, for `rmr1 import`.
+
+    `prompt` names the strategy whose parser can read the answers again; "" where they are written
+    in another notation, or are scores, and only the log's own verdicts say what is meant.
+    """
+
+    prompt: str = ""
+
+    @abc.abstractmethod
+    def files(self, path: Path) -> Sequence[Path]:
+        """The logs of this format: the file itself, or those below the folder, in the order in
+        which they are read. Quick, and total: it looks at how files begin."""
+
+    @abc.abstractmethod
+    def judgments(self, path: Path) -> Iterator[LoggedJudgment]:
+        """What these files hold, in their order.
+
+        Raises:
+            BadInput: a record cannot be used, and it names file and record; with its row, so that
+                inside of `rmr1_core.datafiles.skipping()` it is left out.
+        """
+
+    def judge(self, path: Path) -> str:
+        """Who judged, as far as the log or its name says it; else ""."""
+        return ""
+
+
 KINDS: Mapping[str, type[Component]] = {
     "backbone": Backbone,
     "engine": Engine,
@@ -342,5 +371,6 @@ KINDS: Mapping[str, type[Component]] = {
     "dataset": Dataset,
     "launcher": Launcher,
     "environment": Environment,
+    "importer": Importer,
 }
 """Kinds in the order in which they are listed."""

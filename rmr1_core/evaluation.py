@@ -44,11 +44,13 @@ PROMPT_FILE = "prompt.json"
 
 class Judged(Value, frozen=True):
     """A benchmark's part of an evaluation. `expected` counts the whole benchmark's pairs by
-    subset, also those that a limit or missing data left out."""
+    subset, also those that a limit or missing data left out. Where its judgments are `given`, by
+    another project's log, none is to be made."""
 
     benchmark: str
     pairs: int
     expected: Mapping[str, int]
+    given: bool = False
 
 
 class Evaluation:
@@ -85,6 +87,22 @@ class Evaluation:
             pairs, expected = load(benchmark, source, protocol)
             jsonl.write(self._pairs_file(benchmark.name), pairs)
             index.append(Judged(benchmark=benchmark.name, pairs=len(pairs), expected=expected))
+        runs.write_whole(self.folder / INDEX_FILE, index)
+
+    def set_up_given(
+        self, parts: Iterable[tuple[Benchmark, Sequence[Pair], Sequence[Judgment]]]
+    ) -> None:
+        """Store pairs with judgments that others made of them; no others are to be made."""
+        index: list[Judged] = []
+        made: list[Judgment] = []
+        for benchmark, pairs, judgments in parts:
+            jsonl.write(self._pairs_file(benchmark.name), pairs)
+            expected = scoring.whole(pairs, benchmark.expected)
+            index.append(
+                Judged(benchmark=benchmark.name, pairs=len(pairs), expected=expected, given=True)
+            )
+            made += judgments
+        jsonl.write(self.journal, made)
         runs.write_whole(self.folder / INDEX_FILE, index)
 
     def index(self) -> list[Judged]:
@@ -125,6 +143,7 @@ class Evaluation:
         return [
             slot
             for judged in self.index()
+            if not judged.given
             for slot in slots(judged.benchmark, self.pairs(judged.benchmark), protocol)
         ]
 
@@ -167,7 +186,9 @@ class Evaluation:
             polls = Polls(wanted, protocol, journals.verdicts(self.journal))
             return polls.lacking, polls.made + polls.lacking
         made = journals.made(self.journal)
-        return sum(slot.identity not in made for slot in wanted), len(wanted)
+        given = {judged.benchmark for judged in self.index() if judged.given}
+        there = sum(benchmark in given for benchmark, *_ in made)
+        return sum(slot.identity not in made for slot in wanted), len(wanted) + there
 
     def reports(
         self, benchmarks: Iterable[Benchmark], scoring_rule: str, judgments: Iterable[Judgment]
@@ -225,7 +246,10 @@ def load(
 
 
 def read_again(judgments: Iterable[Judgment], strategy: PromptStrategy) -> Iterator[Judgment]:
-    """The same judgments, their text read by this strategy's parser."""
+    """The same judgments, their text read by this strategy's parser. Scores stay what they are."""
     for judgment in judgments:
+        if judgment.completion.scores is not None:
+            yield judgment
+            continue
         verdict = read_verdict(strategy, judgment.completion.text)
         yield msgspec.structs.replace(judgment, verdict=verdict)

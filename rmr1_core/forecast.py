@@ -154,7 +154,8 @@ def _earlier(runs_dir: Path | None) -> Iterator[_Earlier]:
     for folder in reversed(StoredRun.kept(runs_dir)):
         try:
             run = StoredRun(folder)
-            if run.record.command == "bench" and run.record.status == "done":
+            measured_here = run.record.command == "bench" and run.record.imported is None
+            if measured_here and run.record.status == "done":
                 yield _Earlier(run, run.evaluations()[0].reports())
         except (Rmr1Error, IndexError):
             continue

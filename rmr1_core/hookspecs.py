@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Dataset,
         Engine,
         Environment,
+        Importer,
         Launcher,
         PromptStrategy,
         RewardFunction,
@@ -77,6 +78,11 @@ def rmr1_launchers() -> Iterable[Launcher]:  # type: ignore[empty-body]
 @hookspec
 def rmr1_environments() -> Iterable[Environment]:  # type: ignore[empty-body]
     """Offer environments that `rmr1 env create` builds: packages that exclude those of others."""
+
+
+@hookspec
+def rmr1_importers() -> Iterable[Importer]:  # type: ignore[empty-body]
+    """Offer formats of other projects' logs, which `rmr1 import` makes runs of."""
 
 
 @hookspec

@@ -81,12 +81,12 @@ def validity_line(facts: Validity) -> str:
     """What a reader must know beside a score, in one line."""
     of = facts.judgments or 1
     words = [
-        f"{facts.judgments} judgments",
-        f"{percent(facts.unparsed / of)} % unparsed",
+        *(f"{facts.judgments} judgments", f"{percent(facts.unparsed / of)} % unparsed"),
         f"{percent(facts.truncated / of)} % truncated",
-        f"{facts.prompt_too_long} prompts too long",
-        f"{facts.ties} ties",
+        *(f"{facts.prompt_too_long} prompts too long", f"{facts.ties} ties"),
     ]
+    if not facts.counted:
+        words[2:4] = ["tokens and truncation not known"]
     if facts.flip_rate is not None:
         both = facts.pairs_in_both_orders
         words.append(f"{percent(facts.flip_rate)} % of {both} pairs flip with the order")
@@ -94,7 +94,7 @@ def validity_line(facts: Validity) -> str:
     if facts.completion_tokens_p95:
         middle, most = facts.completion_tokens_p50, facts.completion_tokens_p95
         length += f" (median {middle}, 95 % within {most})"
-    words.append(length)
+    words += [length] if facts.counted else []
     if facts.cached_tokens:
         share = facts.cached_tokens / (facts.prompt_tokens or 1)
         words.append(f"{percent(share)} % of the prompts from the prefix cache")

@@ -94,6 +94,15 @@ def choose(names: Sequence[str], runs_dir: Path | None, baseline: str | None) ->
     return sides
 
 
+def judged_otherwise(first: Side, second: Side) -> Iterator[str]:
+    """In what the judging of two sides differs, in words; of an imported one it is not known."""
+    imported = [side.letter for side in (first, second) if side.run.record.imported]
+    if imported:
+        yield f"how {' and '.join(imported)} was judged is not known: imported"
+    else:
+        yield from unlike(first.evaluation.protocol, second.evaluation.protocol)
+
+
 def unlike(first: EvalProtocol, second: EvalProtocol) -> Iterator[str]:
     """In what two protocols differ, in words."""
     for field, words in _WHAT.items():

@@ -104,6 +104,12 @@ class Completion(Value, frozen=True, omit_defaults=True):
     cost: float = 0.0
     scores: tuple[float, float] | None = None
 
+    @property
+    def counted(self) -> bool:
+        """Whether tokens and truncation are known: whoever was asked has read at least a token, and
+        another project's log says nothing of these."""
+        return bool(self.prompt_tokens or self.completion_tokens)
+
 
 class Sampling(Value, frozen=True):
     """How to generate. `temperature` 0 is greedy, and then `seed` and `top_p` do not matter.
@@ -169,6 +175,28 @@ class FailedJudgment(Value, frozen=True, tag_field="kind", tag="failed"):
     chosen_first: bool
     sample: int
     error: str
+
+
+class LoggedJudgment(Value, frozen=True):
+    """A judgment as another project logged it: what an importer gives.
+
+    `pair` has the id that the benchmark gives it, as far as the log says it. `PREFIX#3` is the
+    third of the benchmark's pairs whose ids begin with `PREFIX/`, or of all where the prefix is
+    empty. Its texts are empty where the log does not hold them; the benchmark's data has them then.
+
+    `verdict` is what the log's own scorer made of it, in the order that was shown: None where only
+    the text says it. `scores` are the rewards of A and of B. `path` and `row` say where it stands;
+    rows count from 1.
+    """
+
+    benchmark: str
+    pair: Pair
+    chosen_first: bool
+    verdict: Verdict | None
+    path: str
+    row: int
+    text: str = ""
+    scores: tuple[float, float] | None = None
 
 
 class OrderVerdict(Value, frozen=True):
@@ -269,6 +297,11 @@ class Validity(Value, frozen=True):
         None when no pair was judged in both."""
         both = self.pairs_in_both_orders
         return self.flipped / both if both else None
+
+    @property
+    def counted(self) -> bool:
+        """Whether tokens and truncation are known, as of a `Completion`."""
+        return bool(self.prompt_tokens or self.completion_tokens)
 
 
 class Report(Value, frozen=True):
@@ -599,12 +632,32 @@ class StageResult(Value, frozen=True):
     peak_memory_mb: float = 0.0
 
 
+class Imported(Value, frozen=True):
+    """Where the judgments of a run are from that were made by another project.
+
+    `files` has the SHA-256 of every file that was read, by its path below `source`. `left_out` says
+    which of its records could not be used. `differ` counts the judgments of which our parser says
+    something else than the log's own scorer did, of the `compared` ones of which both say
+    something; where `as_logged` is set, the log's verdicts are those of the run.
+    """
+
+    source: str
+    format: str
+    files: Mapping[str, str]
+    judgments: int
+    left_out: tuple[str, ...] = ()
+    as_logged: bool = False
+    compared: int = 0
+    differ: int = 0
+
+
 class RunRecord(Value, frozen=True):
     """What a run was, written first with status "planned", then "started", and last "done".
 
     `status` "incomplete" means that some requests failed for good, and that there is no headline.
     `reproduces` is the model whose published numbers the run is to reproduce; `repeat` is how often
-    everything is asked.
+    everything is asked. `imported` is set where nothing was: the judgments are another
+    project's, and of how they were made the protocol says only what their log does.
     """
 
     id: str
@@ -625,5 +678,6 @@ class RunRecord(Value, frozen=True):
     environments: Mapping[str, str] = {}
     reproduces: str = ""
     repeat: int = 1
+    imported: Imported | None = None
     finished: str = ""
     error: str = ""

@@ -17,6 +17,7 @@ from documentation import marked
 
 import rmr1_core
 from rmr1_core import Backbone, Completion, Dataset, Verdict, mixtures
+from rmr1_core.importing import ImportRequest, find
 from rmr1_core.lookup import BACKBONE_FILE, resolve
 from rmr1_core.testing import check_component, example_pair, judgment
 
@@ -106,6 +107,18 @@ def test_the_dataset_in_the_tutorial_reads_a_file(tmp_path: Path) -> None:
     examples = list(dataset.examples("train", seed=0))
     assert [example.chosen_first for example in examples] == [True, False]
     assert examples[0].pair.prompt[0].content == "q"
+
+
+def test_the_importer_of_the_page_makes_a_run(
+    install_plugin: Callable[..., None], tmp_path: Path
+) -> None:
+    install_plugin("ours", marked("importer").code)
+    check_component(resolve("importer", "ours"))
+    row = {"id": "1", "category": "Pairwise_set/Helpfulness/Chat/Discussion", "question": "q"}
+    row |= {"better": "good", "worse": "bad", "preferred": "second"}
+    (tmp_path / "log.jsonl").write_bytes(msgspec.json.encode(row) + b"\n")
+    (part,) = find(ImportRequest(path=str(tmp_path))).parts
+    assert [judgment.correct for judgment in part.judgments] == [False]
 
 
 def test_the_template_in_the_documentation_asks_about_both_answers(tmp_path: Path) -> None:

@@ -40,10 +40,12 @@ PUBLIC = {
     "rmr1_core.figures",
     "rmr1_core.folders",
     "rmr1_core.hub",
+    "rmr1_core.import_words",
     "rmr1_core.jobs",
     "rmr1_core.jsonl",
     "rmr1_core.keys",
     "rmr1_core.leftovers",
+    "rmr1_core.logged",
     "rmr1_core.lookup",
     "rmr1_core.processes",
     "rmr1_core.ranking",
@@ -53,6 +55,7 @@ PUBLIC = {
     "rmr1_core.judge",
     "rmr1_core.cli.judge_options",
     "rmr1_core.conversations",
+    "rmr1_core.salvage",
     "rmr1_core.scoring",
     "rmr1_core.statistics",
     "rmr1_core.stored",
@@ -64,23 +67,26 @@ PUBLIC = {
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
-    | {"token_probe", "skipping", "locks", "shielding", "plugin_files"},
+    | {"token_probe", "skipping", "locks", "shielding", "plugin_files", "raw"},
     {"values", "weights", "keys"},
     {"charts", "axes"},
     {"traces", "ranking", "figures"}
-    | {"parsing", "statistics", "paired", "rows", "datafiles", "components", "jobs", "plain"},
+    | {"parsing", "statistics", "paired", "rows", "datafiles", "components", "jobs", "plain"}
+    | {"salvage"},
     {"examples_file", "conversations"},
     {"hookspecs"},
     {"hook_checks"},
     {"discovery"},
     {"lookup", "observers", "recipes", "progress", "defaults"},
-    {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"},
+    {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"}
+    | {"logged", "pairing"},
     {"journals", "voting"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
-    {"evaluation", "rewarding", "contrasts"},
+    {"evaluation", "rewarding", "contrasts", "import_parts", "imported"},
     {"tradeoffs", "repeating"},
     {"assessing"},
     {"bench", "fingerprints", "mix_report"},
+    {"importing"},
     {"decisions"},
     {"tournaments"},
     {"judge"},
@@ -103,6 +109,7 @@ LAYERS: tuple[set[str], ...] = (
     {"comparing"},
     {"compare_words", "forecast"},
     {"forecast_words", "anchor_words", "reproducing", "tradeoff_words", "repeat_words"}
+    | {"import_words"}
     | {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},

@@ -89,13 +89,26 @@ def cli() -> None:
 def build() -> click.Group:
     """The command line with the core's commands and those of all plugins."""
     cli.commands.clear()  # of plugins that are here no more
-    from rmr1_core.cli import anchors, bench, compare, data, doctor, env, inspect, judge, run, runs
+    from rmr1_core.cli import (
+        anchors,
+        bench,
+        compare,
+        data,
+        doctor,
+        env,
+        import_,
+        inspect,
+        judge,
+        run,
+        runs,
+    )
 
     for command in (
         run.run,
         bench.bench,
         judge.judge,
         runs.runs,
+        import_.import_,
         compare.compare,
         anchors.anchors,
         data.data,

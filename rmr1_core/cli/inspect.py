@@ -70,7 +70,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     """List the names of a KIND, or of all kinds.
 
     Kinds are backbones, engines, prompts, rewards, trainers, benchmarks, datasets, launchers,
-    environments, recipes and mixtures.
+    environments, importers, recipes and mixtures.
     """
     if kind is None:
         _list_kinds(as_json)

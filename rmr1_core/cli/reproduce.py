@@ -96,6 +96,8 @@ def print_run(
         whole |= plain(curves)
         if repeated:
             whole["repeated"] = plain_repeated(repeated)
+        if record.imported:
+            whole["imported"] = record.imported
         if result:
             whole["reproduction"] = {"passed": result.passed, "words": result.words}
         echo_json(whole)

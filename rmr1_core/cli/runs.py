@@ -236,6 +236,13 @@ def _who(record: RunRecord) -> str:
     return record.backbone.name if record.backbone else "-"
 
 
+def _imported(record: RunRecord) -> list[str]:
+    """Where the judgments are from, if not from here."""
+    from rmr1_core.import_words import provenance
+
+    return [f"  imported  {line}" for line in provenance(record.imported)]
+
+
 def _words(record: RunRecord, folder: Path) -> str:
     line = _listed(folder)
     state = ", ".join(filter(None, (line.state, line.how_far)))
@@ -244,6 +251,7 @@ def _words(record: RunRecord, folder: Path) -> str:
         f"{record.id}: {state}" + (f" ({record.error})" if record.error else ""),
         f"  folder    {folder}",
         f"  command   {' '.join(record.argv)}",
+        *_imported(record),
         f"  from      {record.created} to {record.finished or '…'}",
         f"  backbone  {_who(record)}",
         f"  prompt    {record.prompt.name if record.prompt else '-'}",

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed
+from rmr1_core import (
+    Answer,
+    Completion,
+    EngineSession,
+    LoggedJudgment,
+    Request,
+    RequestFailed,
+)
 from rmr1_core.errors import BadInput
-from rmr1_replay import journals, logs
+from rmr1_core.logged import recognized
+from rmr1_replay import journals
 from rmr1_replay.journals import Key
 from rmr1_replay.matching import Matcher, shown_first
 
@@ -20,9 +28,9 @@ class ReplaySession(EngineSession):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        own, foreign = _files(path)
+        own = _journals(path)
         self._answers = journals.read_journals(own)
-        judgments = logs.read_logs(foreign)
+        judgments = [] if own else _logged(path)
         self._matcher = Matcher(judgments)
         self._size = len(self._answers) + len(judgments)
         if not self._size:
@@ -72,19 +80,23 @@ def _of_another_pass(journal: Path) -> bool:
     )
 
 
-def _files(path: Path) -> tuple[list[Path], list[Path]]:
-    """The journals and the logs at a path.
+def _journals(path: Path) -> list[Path]:
+    """The journals at a path: the file that is called as one, or those below the folder."""
+    if path.is_file():
+        return [path] if path.name in journals.NAMES else []
+    found = sorted(found for name in journals.NAMES for found in path.rglob(name))
+    return [journal for journal in found if not _of_another_pass(journal)]
+
+
+def _logged(path: Path) -> list[LoggedJudgment]:
+    """What another project's logs at a path hold, with the answers that were compared.
 
     Raises:
-        BadInput: there are none.
+        BadInput: nothing is there, or a record cannot be used, or there are no texts.
+        UsageError: no importer knows what is there, or several do.
     """
-    if path.is_file():
-        return ([path], []) if ".jsonl" in path.name else ([], [path])
-    if not path.is_dir():
-        raise BadInput(path, "no such file or folder; say what to replay: --engine replay:PATH")
-    own = sorted(found for name in journals.NAMES for found in path.rglob(name))
-    own = [found for found in own if not _of_another_pass(found)]
-    foreign = [] if own else logs.log_files(path)
-    if not own and not foreign:
-        raise BadInput(path, f"no {journals.NAMES[0]} and no *logs.json in this folder")
-    return own, foreign
+    importer = recognized(path, say="import them, and replay the run: rmr1 import PATH --from")
+    found = [logged for logged in importer.judgments(path) if logged.pair.prompt]
+    if not found:
+        raise BadInput(path, "holds no answers to find requests by; import it with: rmr1 import")
+    return found

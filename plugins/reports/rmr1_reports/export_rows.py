@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from rmr1_core import Judgment, Pair, Report
+from rmr1_core import Completion, Judgment, Pair, Report
 from rmr1_core.stored import StoredEvaluation, StoredRun
 
 Row = dict[str, Any]
@@ -125,7 +125,7 @@ def metrics(found: Sequence[Result]) -> Iterator[Row]:
             "partial": report.partial,
             "judgments": facts.judgments,
             "unparsed": facts.unparsed,
-            "truncated": facts.truncated,
+            "truncated": facts.truncated if facts.counted else None,
             "ties": facts.ties,
             "flip_rate": facts.flip_rate,
         }
@@ -159,17 +159,19 @@ def _row(where: Row, judgment: Judgment, pairs: _Pairs, *, texts: bool) -> Row:
         "sample": judgment.sample,
         "verdict": judgment.verdict.value,
         "correct": judgment.correct,
-        "finish_reason": made.finish_reason,
-        "prompt_tokens": made.prompt_tokens,
-        "completion_tokens": made.completion_tokens,
-        "cached_tokens": made.cached_tokens,
-        "cost": made.cost,
+        **_counts(made),
         "chosen_score": a if judgment.chosen_first else b,
         "rejected_score": b if judgment.chosen_first else a,
     }
     if texts:
         row["text"] = made.text
     return row
+
+
+def _counts(made: Completion) -> Mapping[str, Any]:
+    """How an answer ended and what it took; empty where another project's log does not say it."""
+    names = ("finish_reason", "prompt_tokens", "completion_tokens", "cached_tokens", "cost")
+    return {name: getattr(made, name) if made.counted else None for name in names}
 
 
 class _Pairs:

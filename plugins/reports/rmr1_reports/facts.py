@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from rmr1_core import Bars, Benchmark, Chart, Mark, Ref, Report, Scores, Validity
+from rmr1_core import Bars, Benchmark, Chart, EvalProtocol, Mark, Ref, Report, Scores, Validity
 from rmr1_core.charts import overview
 from rmr1_core.curves import of_steps, scores
 from rmr1_core.lookup import resolve
@@ -85,7 +85,7 @@ def _section(
         report=report,
         pairs=part.pairs,
         made=part.validity.judgments,
-        wanted=part.pairs * protocol.samples * (2 if protocol.order == "both" else 1),
+        wanted=_wanted(run, part, protocol),
         validity=report.validity if report else part.validity,
         says_first=slices.says_first(part.outcomes),
         charts=[*drawn, *slices.charts(part)],
@@ -93,6 +93,13 @@ def _section(
         examples=texts,
         repeated=next((r for r in evaluation.repeated() if r.benchmark == name), None),
     )
+
+
+def _wanted(run: StoredRun, part: slices.Slices, protocol: EvalProtocol) -> int:
+    """How many judgments there are to make; of another project's log, as many as it has."""
+    if run.record.imported:
+        return part.validity.judgments
+    return part.pairs * protocol.samples * (2 if protocol.order == "both" else 1)
 
 
 def benchmark_charts(run: StoredRun, name: str, of: Scores) -> Sequence[Chart]:

@@ -10,6 +10,7 @@ import msgspec
 
 from rmr1_core import EvalProtocol, Message, Ref, Report
 from rmr1_core.charts import one_line
+from rmr1_core.import_words import provenance
 from rmr1_core.scoring import missing_words
 from rmr1_core.stored import StoredRun
 from rmr1_reports.examples import cut
@@ -78,13 +79,17 @@ def how(run: StoredRun) -> list[tuple[str, str]]:
     """Term and value of all that a reader needs to repeat the run, without what is empty."""
     record = run.record
     recipe_ = record.recipe
+    protocol = record.protocol or (recipe_.evaluation if recipe_ else None)
+    if record.imported:
+        protocol = None  # which another project's log does not tell
     rows = [
         ("recipe", recipe_.description.strip() if recipe_ else ""),
         ("backbone", _ref(record.backbone)),
         ("engine", _ref(record.engine)),
         ("prompt", _ref(record.prompt)),
         ("benchmarks", "\n".join(map(_ref, record.benchmarks))),
-        ("protocol", _protocol(record.protocol or (recipe_.evaluation if recipe_ else None))),
+        ("imported", "\n".join(provenance(record.imported))),
+        ("protocol", _protocol(protocol)),
         ("sampled", _protocol(recipe_.sampled_evaluation if recipe_ else None)),
         ("data", "\n".join(f"{name}: {path}" for name, path in record.data.items())),
         ("ablations", ", ".join(record.ablations)),

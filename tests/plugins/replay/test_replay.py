@@ -23,6 +23,7 @@ from rmr1_core import (
     Verdict,
 )
 from rmr1_core.errors import BadInput, UsageError
+from rmr1_core.logged import recognized
 from rmr1_core.testing import check_component
 from rmr1_replay import ReplayEngine, rmr1_engines
 
@@ -81,6 +82,7 @@ def record(chosen: str, rejected: str, answer: str, *, second: bool, **ids: Any)
         "text_rejected": [question, {"role": "assistant", "content": rejected}],
         "answers": answer,
         "results": 1,
+        "subset": "BoN_set/Helpfulness/Chat",
         SECOND: second,
         **ids,
     }
@@ -177,8 +179,8 @@ def test_ids_decide_between_equal_texts(tmp_path: Path) -> None:
 
 def test_an_answer_that_contains_another_is_not_mistaken_for_it(tmp_path: Path) -> None:
     records = [
-        record("yes", "no", "short", second=False, id=1),
-        record(GOOD + " yes and no", BAD, "long", second=False, id=2),
+        record("yes", "no", "short", second=False),
+        record(GOOD + " yes and no", BAD, "long", second=False),
     ]
     path = log(tmp_path / "logs.json", records)
     found = replay(path, [request("x/7", GOOD + " yes and no", BAD), request("x/8", "yes", "no")])
@@ -196,6 +198,8 @@ def test_a_log_of_nine_judgments_per_record_is_read_row_by_row(tmp_path: Path) -
     rejected = [f"{BAD} {style}" for style in "xyz"]
     content = {
         "id": "chat/100",
+        "domain": "chat",
+        "prompt": "which?",
         "chosen": chosen,
         "rejected": rejected,
         "output": [f"{i}{j}" for i in range(3) for j in range(3)],
@@ -218,7 +222,7 @@ def test_a_record_without_its_field_is_named(tmp_path: Path) -> None:
     broken = record(GOOD, BAD, "x", second=False)
     del broken[SECOND]
     path = log(tmp_path / "logs.json", [record(GOOD, BAD, "x", second=False), broken])
-    with pytest.raises(BadInput, match=f"logs.json: record 2: .*{SECOND}"):
+    with pytest.raises(BadInput, match=f"logs.json, row 2, field '{SECOND}': is missing"):
         replay(path, [])
 
 
@@ -227,7 +231,7 @@ def test_a_record_without_its_field_is_named(tmp_path: Path) -> None:
     [
         ("", "say what to replay"),
         ("nowhere", "nowhere: no such file or folder"),
-        (".", "no judgments.jsonl and no \\*logs.json"),
+        (".", "holds no log of a known format, nor anything else; known are .*rm-r1"),
     ],
 )
 def test_a_path_with_nothing_to_replay_is_named(
@@ -239,22 +243,20 @@ def test_a_path_with_nothing_to_replay_is_named(
 
 
 def test_every_published_judgment_is_found_by_the_pair_it_judged(shared: Path) -> None:
-    from rmr1_replay.logs import log_files, read_logs
-
     for model in sorted((shared / "data/published").iterdir()):
-        logged = read_logs(log_files(model))
+        logged = list(recognized(model).judgments(model))
         assert len(logged) == 8
         asked = []
         for made in logged:
-            shown = (made.chosen, made.rejected)
+            shown = (made.pair.chosen, made.pair.rejected)
             if not made.chosen_first:
                 shown = shown[::-1]
-            asked.append(request(f"bon/{made.id}/m", *shown, chosen_first=made.chosen_first))
+            asked.append(request(made.pair.id, *shown, chosen_first=made.chosen_first))
         assert [result.text for result in replay(model, asked)] == [made.text for made in logged]
 
 
 def test_the_published_log_that_is_not_json_is_named_with_its_place(shared: Path) -> None:
     folder = "RM-R1-Qwen2.5-Instruct-32B/rmb/BoN_set_Helpfulness"
     path = shared / "data/published" / folder / "group_by_same_id_logs.json"
-    with pytest.raises(BadInput, match=r"logs.json, row 62: not JSON: .* at column 1"):
+    with pytest.raises(BadInput, match=r"row 3: not JSON: .* at line 62, column 1"):
         replay(path, [])

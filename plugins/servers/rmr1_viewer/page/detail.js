@@ -122,7 +122,7 @@ function judgment(one) {
   const cut = one.finish === "stop" ? "" : one.finish === "length" ? " · truncated" : ` · ${one.finish.replaceAll("_", " ")}`;
   const scores = one.scores ? ` · scores ${one.scores.map((score) => score.toPrecision(4)).join(" and ")}` : "";
   return [
-    make("p", { class: `verdict ${state}` }, make("b", {}, says), make("span", {}, `${count(one.tokens)} tokens${cut}${scores}`)),
+    make("p", { class: `verdict ${state}` }, make("b", {}, says), make("span", {}, `${one.tokens ? `${count(one.tokens)} tokens` : ""}${cut}${scores}`)),
     ...one.sections.map((part) => make(
       "div",
       { class: `part ${part.name || "text"}` },

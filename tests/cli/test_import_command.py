@@ -1,0 +1,134 @@
+"""`rmr1 import`, and what other commands do with such a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+SECOND = "Is_Chosen_Answer_Shuffled_toPositionB"
+CHAT = "Pairwise_set/Helpfulness/Chat/Discussion"
+
+
+def talk(question: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def record(number: int, letter: str) -> dict[str, Any]:
+    return {
+        "pair_uid": str(number),
+        "category_path": CHAT,
+        "text_chosen": talk(f"q{number}", "good"),
+        "text_rejected": talk(f"q{number}", "bad"),
+        "results": int(letter == "A"),
+        "answers": f"so <answer>[[{letter}]]</answer>",
+        SECOND: False,
+    }
+
+
+@pytest.fixture
+def log(cli: Run) -> Path:
+    path = Path("logs.json").resolve()
+    path.write_text(json.dumps([record(n, "AB"[n % 2]) for n in range(6)], indent=2))
+    return path
+
+
+def test_a_log_becomes_a_run_that_says_where_it_is_from(cli: Run, log: Path) -> None:
+    done = cli("import", "logs.json", "--backbone", "somebody's judge")
+    assert done.code == 0, done.err
+    assert "verdicts: read again; 0 of 6 read otherwise by the log's own scorer" in done.out
+    assert "tokens and truncation not known" in done.out
+    shown = cli("runs", "show", "last").out
+    assert "6 judgments in 1 file of the format rm-r1" in shown
+    assert f"from {log}" in shown
+    assert "somebody's judge" in shown
+    facts = cli("runs", "show", "last", "--json").json["record"]
+    assert facts["engine"] is None
+    assert len(facts["imported"]["files"]["logs.json"]) == 64
+    assert "import-somebody-s-judge" in cli("runs", "list").out
+
+
+def test_an_imported_run_is_scored_again_and_compared(cli: Run, log: Path) -> None:
+    cli("import", "logs.json", "--backbone", "one")
+    records = json.loads(log.read_text())
+    for each in records[:2]:
+        each["answers"] = "[[B]]"
+    log.write_text(json.dumps(records))
+    cli("import", "logs.json", "--backbone", "two")
+    again = cli("runs", "rescore", "last", "--parser", "rmr1-train", "--json").json
+    assert again[0]["validity"]["unparsed"] == 2
+    first, second = sorted(path.name for path in Path("runs").iterdir())
+    compared = cli("compare", first, second, "--json")
+    assert compared.code == 0, compared.err
+    assert "rmb" in compared.out
+
+
+def test_an_imported_run_has_nothing_to_go_on_with(cli: Run, log: Path) -> None:
+    cli("import", "logs.json")
+    refused = cli("bench", "--resume", "last")
+    assert refused.code == 2
+    assert "was imported, and there is nothing to go on with" in refused.err
+
+
+def test_a_broken_log_is_refused_and_its_whole_records_are_kept_on_request(
+    cli: Run, log: Path
+) -> None:
+    log.write_text(log.read_text()[:-300])
+    refused = cli("import", "logs.json")
+    assert refused.code == 2
+    assert "logs.json, row 6: not JSON: " in refused.err
+    assert "at line " in refused.err
+    assert refused.err.rstrip().endswith("keep the rest with --skip-bad")
+    assert not Path("runs").exists()
+    kept = cli("import", "logs.json", "--skip-bad", "--json")
+    assert kept.code == 0, kept.err
+    assert "1 rows were left out" in kept.err
+    assert kept.json["imported"]["judgments"] == 5
+    assert "row 6" in kept.json["imported"]["left_out"][0]
+    assert "left out: 1, the first: logs.json, row 6" in cli("runs", "show", "last").out
+
+
+def test_a_dry_run_writes_nothing(cli: Run, log: Path) -> None:
+    done = cli("import", "logs.json", "--dry-run")
+    assert done.code == 0, done.err
+    assert "3 A, 3 B" in done.out
+    plain = cli("import", "logs.json", "--dry-run", "--json").json
+    assert plain["benchmarks"][0]["pairs"] == 6
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (("nowhere",), "nowhere: no such file or folder; say where the logs are"),
+        (("note.txt",), "holds no log of a known format; known are judgebench, rewardbench"),
+        (("logs.json", "--from", "judgebench"), "holds no log of the format judgebench"),
+        (("logs.json", "--from", "rmr1"), "no importer named 'rmr1'; did you mean 'rm-r1'?"),
+        (("logs.json", "--scoring", "kind"), "no scoring of rmb (there is strict) named 'kind'"),
+        (("logs.json", "--data", "rmb=gone"), "--data rmb=gone: no such file or folder"),
+        (("scores.json", "--parser", "allenai"), "a notation of their own, or scores; name"),
+    ],
+)
+def test_what_cannot_be_imported_is_said_in_a_sentence(
+    cli: Run, log: Path, args: tuple[str, ...], problem: str
+) -> None:
+    Path("note.txt").write_text("nothing")
+    Path("scores.json").write_text('{"results": [1], "subset": ["hep-go"]}')
+    refused = cli("import", *args)
+    assert refused.code == 2
+    assert problem in refused.err
+    assert refused.out == ""
+
+
+def test_a_run_of_scores_has_nothing_for_a_parser(cli: Run, log: Path) -> None:
+    row = {"text_chosen": [talk("q", "a")], "text_rejected": [talk("q", "b")], "subset": ["hep-go"]}
+    Path("scores.json").write_text(json.dumps({**row, "results": [1]}))
+    done = cli("import", "scores.json")
+    assert "verdicts: those of the log" in done.out
+    refused = cli("runs", "rescore", "last", "--parser", "allenai")
+    assert refused.code == 2
+    assert "rmr1 import PATH --prompt NAME" in refused.err
