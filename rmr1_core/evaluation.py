@@ -42,7 +42,7 @@ INDEX_FILE = "index.json"
 PROMPT_FILE = "prompt.json"
 
 
-class Judged(Value, frozen=True):
+class Judged(Value, frozen=True, omit_defaults=True):
     """A benchmark's part of an evaluation. `expected` counts the whole benchmark's pairs by
     subset, also those that a limit or missing data left out. Where its judgments are `given`, by
     another project's log, none is to be made."""
