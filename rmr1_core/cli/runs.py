@@ -12,6 +12,7 @@ from rmr1_core.cli import Commands
 from rmr1_core.cli.anchors import published_option
 from rmr1_core.cli.options import RunName, all_option, echo_json, json_option, runs_dir_option
 from rmr1_core.errors import BadInput, UsageError
+from rmr1_core.import_words import provenance
 from rmr1_core.values import RunRecord
 
 
@@ -236,13 +237,6 @@ def _who(record: RunRecord) -> str:
     return record.backbone.name if record.backbone else "-"
 
 
-def _imported(record: RunRecord) -> list[str]:
-    """Where the judgments are from, if not from here."""
-    from rmr1_core.import_words import provenance
-
-    return [f"  imported  {line}" for line in provenance(record.imported)]
-
-
 def _words(record: RunRecord, folder: Path) -> str:
     line = _listed(folder)
     state = ", ".join(filter(None, (line.state, line.how_far)))
@@ -251,7 +245,7 @@ def _words(record: RunRecord, folder: Path) -> str:
         f"{record.id}: {state}" + (f" ({record.error})" if record.error else ""),
         f"  folder    {folder}",
         f"  command   {' '.join(record.argv)}",
-        *_imported(record),
+        *(f"  imported  {line}" for line in provenance(record.imported)),
         f"  from      {record.created} to {record.finished or '…'}",
         f"  backbone  {_who(record)}",
         f"  prompt    {record.prompt.name if record.prompt else '-'}",
