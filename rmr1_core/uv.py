@@ -25,14 +25,14 @@ _COMMAS = {"UV_FIND_LINKS"}
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception)\b")
 
 
-def uv_program() -> str:
+def uv_program(purpose: str = "building an environment") -> str:
     """The path of uv. Raises MissingPackage where it is not installed."""
     try:
         from uv import find_uv_bin
 
         return os.fsdecode(find_uv_bin())
     except (ImportError, FileNotFoundError):
-        raise MissingPackage("uv", "building an environment", "pip install uv") from None
+        raise MissingPackage("uv", purpose, "pip install uv") from None
 
 
 def settings() -> Mapping[str, str]:

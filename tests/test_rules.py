@@ -81,8 +81,9 @@ LAYERS: tuple[set[str], ...] = (
     {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"}
     | {"logged", "pairing"},
     {"journals", "voting"},
-    {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"},
-    {"evaluation", "rewarding", "contrasts", "import_parts", "imported"},
+    {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"}
+    | {"places"},
+    {"evaluation", "installing", "rewarding", "contrasts", "import_parts", "imported"},
     {"tradeoffs", "repeating"},
     {"assessing"},
     {"bench", "fingerprints", "mix_report"},

@@ -102,6 +102,7 @@ def build() -> click.Group:
         run,
         runs,
     )
+    from rmr1_core.cli.install import install, uninstall
 
     for command in (
         run.run,
@@ -117,6 +118,8 @@ def build() -> click.Group:
         inspect.list_,
         inspect.show,
         inspect.plugins_,
+        install,
+        uninstall,
         inspect.completion,
     ):
         cli.add_command(command)
