@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rmr1_core.charts import BarRow, Bars, Chart, Curve, Heatmap, Mark, bars
 from rmr1_core.components import (
     PATH,
+    PATH_OR_NAME,
     Backbone,
     Benchmark,
     Component,
@@ -78,6 +79,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PATH",
+    "PATH_OR_NAME",
     "Anchor",
     "Answer",
     "Backbone",

@@ -40,9 +40,12 @@ from rmr1_core.values import (
 
 Option = Meta
 """`Annotated[int, Option(description="…", ge=1)]`: an option's help and bounds. One with
-`extra=PATH` is a path; a run keeps it absolute, so that it can go on from another folder."""
-PATH: Mapping[str, Any] = {"path": True}
+`extra=PATH` is a path; a run keeps it absolute, so that it can go on from another folder. One with
+`extra=PATH_OR_NAME` is a path where there is something at it, and a name otherwise."""
+PATH: Mapping[str, Any] = {"path": "always"}
 """For an option that is a path: `Option(description="a file", extra=PATH)`."""
+PATH_OR_NAME: Mapping[str, Any] = {"path": "if it exists"}
+"""For an option that is a path or a name, such as a model of the hub."""
 
 
 class _ComponentMeta(msgspec.StructMeta, abc.ABCMeta):

@@ -168,11 +168,12 @@ def pinned(kind: str, ref: Ref) -> Ref:
         component = resolve(kind, Ref(name=ref.name))
     except UsageError:
         return ref  # said where it is used
-    paths = {field.name for field in _option_fields(component) if _is_path(field.type)}
-    options = {
-        option: str(Path(value).expanduser().resolve()) if option in paths and value else value
-        for option, value in ref.options.items()
-    }
+    paths = {f.name: how for f in _option_fields(component) if (how := _as_path(f.type))}
+    options = dict(ref.options)
+    for option, value in ref.options.items():
+        path = Path(str(value)).expanduser()
+        if value and option in paths and (paths[option] == "always" or path.exists()):
+            options[option] = str(path.resolve())
     return msgspec.structs.replace(ref, options=options)
 
 
@@ -249,9 +250,10 @@ def _described(type_: Any) -> str | None:
     return None
 
 
-def _is_path(type_: Any) -> bool:
+def _as_path(type_: Any) -> str:
     notes = get_args(type_)[1:] if get_origin(type_) is Annotated else ()
-    return any(isinstance(note, Option) and (note.extra or {}).get("path") for note in notes)
+    extras = [note.extra or {} for note in notes if isinstance(note, Option)]
+    return next((extra["path"] for extra in extras if "path" in extra), "")
 
 
 def _plain(value: Any) -> str:

@@ -146,9 +146,14 @@ HEAVY = {
         "hypothesis",
     ),
 }
-SHARED_WORKERS = {"rmr1_local": {"rmr1_transformers"}, "rmr1_batches": {"rmr1_openai"}}
-"""The declared exceptions: the embedded trainers decode with the engine's decoder, and batches of
-chat completions are made, read and paid as single ones are."""
+SHARED_WORKERS = {
+    "rmr1_local": {"rmr1_transformers"},
+    "rmr1_batches": {"rmr1_openai"},
+    "rmr1_reward_models": {"rmr1_transformers"},
+}
+"""The declared exceptions: the embedded trainers decode with the engine's decoder, batches of
+chat completions are made, read and paid as single ones are, and reward models are loaded as models
+that write are."""
 MOST_LINES = 260
 LONG = {"rmr1_core/values.py", "rmr1_core/components.py"}
 """All values and all kinds of the contract, which read best together."""

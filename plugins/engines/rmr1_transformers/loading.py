@@ -29,6 +29,14 @@ class Loaded(NamedTuple):
     context: int | None
 
 
+class Place(NamedTuple):
+    """Where and how weights run; `attention` is a name that transformers knows, or its choice."""
+
+    device: torch.device
+    dtype: torch.dtype
+    attention: str | None
+
+
 def load(engine: TransformersEngine, backbone: Backbone) -> Loaded:
     """Load what the backbone names as the engine's options say.
 
@@ -36,23 +44,39 @@ def load(engine: TransformersEngine, backbone: Backbone) -> Loaded:
         UsageError: something is missing or cannot be reached.
         EngineFailed: the weights do not fit the device.
     """
-    device = _device(engine.device)
-    dtype = _dtype(engine.dtype, device)
-    attention = _attention(engine.attn_implementation, device, dtype)
-    with _quiet(local=checked_folder(backbone.model) is not None):
-        tokenizer = _tokenizer(backbone)
-        model = _model(backbone, dtype, attention, device)
-    return Loaded(model, tokenizer, ends(model, tokenizer), _context(model, engine.max_context))
+    place = place_of(engine.device, engine.dtype, engine.attn_implementation)
+    with quiet(local=checked_folder(backbone.model) is not None):
+        tokenizer = load_tokenizer(backbone)
+        model = load_weights(transformers.AutoModelForCausalLM, backbone, place)
+    return Loaded(model, tokenizer, ends(model, tokenizer), context_of(model, engine.max_context))
 
 
-def _tokenizer(backbone: Backbone) -> Any:
+def place_of(device: str, dtype: str, attention: str) -> Place:
+    """The place that options name, "auto" filled in. Raises UsageError where it is not here."""
+    where = _device(device)
+    precision = _dtype(dtype, where)
+    return Place(where, precision, _attention(attention, where, precision))
+
+
+def load_tokenizer(
+    backbone: Backbone, *, trust_remote_code: bool = False, template: str = "", chats: bool = True
+) -> Any:
+    """The backbone's tokenizer, with its chat template or the one given.
+
+    Raises:
+        UsageError: it cannot be loaded, or it `chats` and nobody says how a chat is written.
+    """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(Path(backbone.model).expanduser()), revision=backbone.revision
+            str(Path(backbone.model).expanduser()),
+            revision=backbone.revision,
+            trust_remote_code=trust_remote_code,
         )
     except Exception as error:  # the boundary to the hub and to foreign files
         raise _cannot_load("the tokenizer", backbone, error) from error
-    if not tokenizer.chat_template:
+    if template:
+        tokenizer.chat_template = template
+    if chats and not tokenizer.chat_template:
         raise UsageError(
             f"the tokenizer of {backbone.model!r} has no chat template, so conversations cannot be "
             "put into its words; use the model's instruct version, or add a chat_template.jinja "
@@ -61,23 +85,31 @@ def _tokenizer(backbone: Backbone) -> Any:
     return tokenizer
 
 
-def _model(
-    backbone: Backbone, dtype: torch.dtype, attention: str | None, device: torch.device
-) -> Any:  # fmt: skip
+def load_weights(
+    auto: Any, backbone: Backbone, place: Place, *, lacking: str = "", **settings: Any
+) -> Any:
+    """The backbone's model, of a class that `auto` chooses, ready to be asked. `settings` go to
+    `from_pretrained`; `lacking` is said where the weights lack tensors.
+
+    Raises:
+        UsageError: the weights cannot be loaded, or lack a part.
+        EngineFailed: they do not fit the device.
+    """
     try:
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        model, info = auto.from_pretrained(
             str(Path(backbone.model).expanduser()),
             revision=backbone.revision,
-            dtype=dtype,
-            attn_implementation=attention,
+            dtype=place.dtype,
+            attn_implementation=place.attention,
             output_loading_info=True,
+            **settings,
         )
         if missing := sorted(info["missing_keys"]):  # the library would make them up at random
-            raise ValueError(f"{len(missing)} tensors are missing, such as {missing[0]}")
-        return model.eval().to(device)
+            raise ValueError(f"{len(missing)} tensors are missing, such as {missing[0]}{lacking}")
+        return model.eval().to(place.device)
     except torch.OutOfMemoryError as error:
         raise EngineFailed(
-            f"the weights of {backbone.model!r} do not fit {device}; use a smaller model, "
+            f"the weights of {backbone.model!r} do not fit {place.device}; use a smaller model, "
             "or an engine that spreads a model over several GPUs; see: rmr1 list engines"
         ) from error
     except Exception as error:  # the boundary to the hub and to foreign files
@@ -143,14 +175,14 @@ def ends(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(found)
 
 
-def _context(model: Any, limit: int) -> int | None:
+def context_of(model: Any, limit: int) -> int | None:
     """Most tokens of prompt and answer together, or None where the model has no limit."""
     own: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return min(limit or own, own) if own else (limit or None)
 
 
 @contextmanager
-def _quiet(*, local: bool) -> Iterator[None]:
+def quiet(*, local: bool) -> Iterator[None]:
     """No chatter while loading; a download from the hub still shows its progress."""
     logging = transformers.utils.logging
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
