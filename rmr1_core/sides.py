@@ -43,6 +43,8 @@ class Side:
         record = self.run.record
         if record.recipe is None:
             parts = (_named(record.backbone), _named(record.prompt), _named(record.engine))
+            if record.imported:
+                parts = (_named(record.backbone), "imported", record.imported.format)
             return ", ".join(filter(None, parts))
         recipe, stage = record.recipe, self.evaluation.name
         when = "before training" if stage == "before" else f"after {stage}"
@@ -98,7 +100,7 @@ def judged_otherwise(first: Side, second: Side) -> Iterator[str]:
     """In what the judging of two sides differs, in words; of an imported one it is not known."""
     imported = [side.letter for side in (first, second) if side.run.record.imported]
     if imported:
-        yield f"how {' and '.join(imported)} was judged is not known: imported"
+        yield f"how {' and how '.join(imported)} was is not known, which is imported"
     else:
         yield from unlike(first.evaluation.protocol, second.evaluation.protocol)
 

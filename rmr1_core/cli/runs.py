@@ -241,6 +241,7 @@ def _words(record: RunRecord, folder: Path) -> str:
     line = _listed(folder)
     state = ", ".join(filter(None, (line.state, line.how_far)))
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    asked = "read as" if record.imported else "prompt"
     lines = [
         f"{record.id}: {state}" + (f" ({record.error})" if record.error else ""),
         f"  folder    {folder}",
@@ -248,7 +249,7 @@ def _words(record: RunRecord, folder: Path) -> str:
         *(f"  imported  {line}" for line in provenance(record.imported)),
         f"  from      {record.created} to {record.finished or '…'}",
         f"  backbone  {_who(record)}",
-        f"  prompt    {record.prompt.name if record.prompt else '-'}",
+        f"  {asked:9} {record.prompt.name if record.prompt else '-'}",
         f"  engine    {record.engine.name if record.engine else '-'}",
         f"  versions  {versions}",
         *(f"  runs in   {name}: {label}" for name, label in record.environments.items()),

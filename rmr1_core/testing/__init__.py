@@ -13,6 +13,7 @@ from rmr1_core.testing.data import check_dataset
 from rmr1_core.testing.engines import check_engine
 from rmr1_core.testing.flows import check_commands, check_mixture, check_observer, check_recipe
 from rmr1_core.testing.kinds import check_component
+from rmr1_core.testing.logs import check_importer
 from rmr1_core.testing.made import (
     HOSTILE_TEXTS,
     example_pair,
@@ -37,6 +38,7 @@ __all__ = [
     "check_component",
     "check_dataset",
     "check_engine",
+    "check_importer",
     "check_launcher",
     "check_mixture",
     "check_observer",

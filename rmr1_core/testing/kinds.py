@@ -17,11 +17,13 @@ from rmr1_core.components import (
     Component,
     Dataset,
     Environment,
+    Importer,
     PromptStrategy,
     RewardFunction,
     Trainer,
 )
 from rmr1_core.lookup import names, option_infos, resolve
+from rmr1_core.testing.logs import check_not_known
 from rmr1_core.testing.made import HOSTILE_TEXTS, example_pair, example_task, judgment
 from rmr1_core.values import Comparison, Job, Message, Ref, Verdict
 
@@ -43,7 +45,7 @@ def check_component(component: Component) -> None:
     """Assert what holds for every component, and what its kind demands.
 
     It needs no data, weights or network. What does has checks of its own: `check_pairs`,
-    `check_engine`, `check_dataset`, `check_training`, `check_launcher`.
+    `check_engine`, `check_dataset`, `check_training`, `check_launcher`, `check_importer`.
     """
     assert _NAME.fullmatch(component.name), f"{component.name!r}: lower case, digits, '-' and '.'"
     assert component.summary, f"{component.name}: say in one line what it is"
@@ -65,6 +67,8 @@ def check_component(component: Component) -> None:
             assert component.splits, "a dataset has at least one split"
         case Environment():
             _check_environment(component)
+        case Importer():
+            check_not_known(component)
 
 
 def _check_prompt(strategy: PromptStrategy) -> None:

@@ -14,6 +14,7 @@ from rmr1_core import Message, Verdict
 from rmr1_core.errors import BadInput, UsageError
 from rmr1_core.importing import Found, ImportRequest, find
 from rmr1_core.logged import recognized
+from rmr1_core.testing import check_importer
 
 QUESTION = {"role": "user", "content": "which?"}
 CHAT = "Pairwise_set/Helpfulness/Chat/Discussion"
@@ -164,6 +165,34 @@ def test_an_item_s_scores_are_given_to_its_losers_in_their_order(tmp_path: Path)
         ("bon/4/x", True),
         ("bon/4/y", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("format_", "content"),
+    [
+        ("rewardbench", columns()),
+        (
+            "rm-bench-scores",
+            [style_record("1", "chat", score_chosen=[1, 2, 3], score_rejected=[1] * 3)],
+        ),
+        (
+            "rmb-scores",
+            [{"pair_uid": 1, "category_path": CHAT, "chosen_reward": 1, "reject_reward": 2}],
+        ),
+        ("judgebench", None),
+    ],
+)
+def test_every_format_keeps_the_contract_on_its_logs(
+    tmp_path: Path, format_: str, content: Any
+) -> None:
+    if content is None:
+        log = write_lines(tmp_path / NAME, [output()])
+    else:
+        log = write(tmp_path / "log.json", content)
+    importer = recognized(log)
+    assert importer.name == format_
+    check_importer(importer, log)
+    check_importer(importer, tmp_path)
 
 
 def output(**changes: Any) -> dict[str, Any]:
