@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rmr1_core import repeating, tradeoffs
+from rmr1_core import prompt_prints, repeating, tradeoffs
 from rmr1_core.components import Backbone, Benchmark, Engine, EngineSession, PromptStrategy
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.judging import Judging, LazyRequests, PolledRequests
+from rmr1_core.slots import Slot
 from rmr1_core.values import EvalProtocol, Report, Value
 
 
@@ -47,6 +48,8 @@ class Pass(NamedTuple):
         name = evaluation.pass_name
         judging = Judging(judge.strategy, protocol, evaluation.journal, pass_name=name)
         wanted = evaluation.slots(protocol)
+        if not name:
+            _keep_fingerprints(evaluation, judging, wanted, judge.max_new_tokens(protocol))
         ask = judging.pending if protocol.confidence is None else judging.polled
         requests = ask(wanted, judge.max_new_tokens(protocol))
         return cls(evaluation, judging, requests, len(wanted))
@@ -64,6 +67,16 @@ class Pass(NamedTuple):
             tradeoffs.store(self.evaluation, found)
         self.evaluation.write_reports(reports)
         return reports
+
+
+def _keep_fingerprints(
+    evaluation: Evaluation, judging: Judging, wanted: Sequence[Slot], max_new_tokens: int
+) -> None:
+    """Store what is asked, before it is, or make sure that a run that goes on asks it still. What
+    is complete is left alone."""
+    if evaluation.stored_reports() is None:
+        asked = ((slot, judging.request(slot, max_new_tokens)) for slot in wanted)
+        prompt_prints.keep(evaluation.folder, prompt_prints.fingerprints(asked))
 
 
 def judge_all(

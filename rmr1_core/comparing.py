@@ -15,7 +15,7 @@ from rmr1_core.contrasts import MetricContrast, contrasts
 from rmr1_core.errors import UsageError
 from rmr1_core.joining import Flip, Judged, PairSet, flips, join
 from rmr1_core.paired import ALPHA, Contrast, exact_p, holm
-from rmr1_core.sides import Side, judged_otherwise
+from rmr1_core.sides import Side, unlike
 from rmr1_core.values import Ref, Value
 
 
@@ -113,8 +113,7 @@ def compare(
     every: bool = False,
     headlines: bool = False,
 ) -> Comparisons:
-    """Every side against the first. `every` metric is tested, the `headlines` alone, or those
-    without a "/" in their name.
+    """Every side against the first: `every` metric, the `headlines` alone, or those without "/".
 
     Raises:
         UsageError: judgments are lacking, or two sides have no pairs in common.
@@ -191,7 +190,9 @@ def _tested(first: Side, untested: Sequence[_Side]) -> Comparisons:
         Compared(
             first=first.letter,
             second=second.side.letter,
-            notes=tuple(judged_otherwise(first, second.side)),
+            notes=tuple(
+                unlike(first, second.side, [m.benchmark for m in second.kept if m.pairs.all_shared])
+            ),
             missing=tuple(second.missing),
             added=tuple(second.added),
             benchmarks=tuple(_compared(made, corrected, len(values)) for made in second.kept),

@@ -41,6 +41,11 @@ class PairSet(Value, frozen=True):
         """Whether pairs of the benchmark are not in the comparison."""
         return self.common < self.expected
 
+    @property
+    def all_shared(self) -> bool:
+        """Whether both sides have the same pairs."""
+        return not (self.only_first or self.only_second or self.changed)
+
 
 class Judged:
     """A side's pairs and verdicts, each read once. `expected` counts the pairs of each of its

@@ -67,13 +67,13 @@ class Judging:
         for slot in wanted:
             if slot.identity in done:
                 continue
-            request = self._request(slot, max_new_tokens)
+            request = self.request(slot, max_new_tokens)
             asked = request.messages, request.sampling, request.comparison
             content = msgspec.json.encode(asked)
             first = by_content.setdefault(hashlib.sha256(content).digest(), request.id)
             self._waiting.setdefault(first, []).append(slot)
         leaders = [slots_[0] for slots_ in self._waiting.values()]
-        return LazyRequests(leaders, lambda slot: self._request(slot, max_new_tokens))
+        return LazyRequests(leaders, lambda slot: self.request(slot, max_new_tokens))
 
     def polled(self, wanted: Iterable[Slot], max_new_tokens: int) -> PolledRequests:
         """The requests for votes that stop early: those to begin with, and while they are answered
@@ -81,7 +81,7 @@ class Judging:
         self._polls = Polls(wanted, self._protocol, journals.verdicts(self._journal))
 
         def take(slot: Slot) -> Request:
-            request = self._request(slot, max_new_tokens)
+            request = self.request(slot, max_new_tokens)
             self._waiting[request.id] = [slot]
             return request
 
@@ -89,8 +89,7 @@ class Judging:
 
     @property
     def open_judgments(self) -> int:
-        """How many judgments were found to be made and are not made yet; of votes that stop early,
-        how many there are at most."""
+        """How many judgments are to be made yet; of votes that stop early, at most."""
         return self._polls.lacking if self._polls else sum(map(len, self._waiting.values()))
 
     @property
@@ -132,7 +131,8 @@ class Judging:
     made = staticmethod(journals.made)
     stored = staticmethod(journals.stored)
 
-    def _request(self, slot: Slot, max_new_tokens: int) -> Request:
+    def request(self, slot: Slot, max_new_tokens: int) -> Request:
+        """What is asked for a slot, whether it is answered or not."""
         sampling = sampling_of(self._strategy, self._protocol, slot, max_new_tokens)
         return Request(
             id=slot.request_id(self._pass_name),

@@ -6,9 +6,10 @@ import string
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from rmr1_core import prompt_prints
 from rmr1_core.errors import UnknownName, UsageError
 from rmr1_core.stored import BENCH, StoredEvaluation, StoredRun
-from rmr1_core.values import EvalProtocol, Ref
+from rmr1_core.values import Ref
 
 LETTERS = string.ascii_uppercase
 SAMPLED = "-sampled"
@@ -96,24 +97,29 @@ def choose(names: Sequence[str], runs_dir: Path | None, baseline: str | None) ->
     return sides
 
 
-def judged_otherwise(first: Side, second: Side) -> Iterator[str]:
-    """In what the judging of two sides differs, in words; of an imported one it is not known."""
+def unlike(first: Side, second: Side, benchmarks: Iterable[str]) -> Iterator[str]:
+    """In what two sides were not judged alike, in words; of an imported one it is not known. Of
+    `benchmarks` both have the same pairs: where these were shown in the same orders, hashes tell
+    whether the prompts were the same."""
     imported = [side.letter for side in (first, second) if side.run.record.imported]
     if imported:
         yield f"how {' and how '.join(imported)} was is not known, which is imported"
-    else:
-        yield from unlike(first.evaluation.protocol, second.evaluation.protocol)
-
-
-def unlike(first: EvalProtocol, second: EvalProtocol) -> Iterator[str]:
-    """In what two protocols differ, in words."""
+        return
+    own, other = first.evaluation.protocol, second.evaluation.protocol
     for field, words in _WHAT.items():
-        before, after = getattr(first, field), getattr(second, field)
+        before, after = getattr(own, field), getattr(other, field)
         if before != after:
             yield f"{words} {_plain(before)} and {_plain(after)}"
-    drawn = first.order == second.order and first.order in ("balanced", "random")
-    if drawn and first.seed != second.seed:
+    drawn = own.order in ("balanced", "random") and own.seed != other.seed
+    if own.order != other.order:
+        return
+    if drawn:
         yield "orders drawn with different seeds"
+        return
+    hashes = first.evaluation.fingerprints(), second.evaluation.fingerprints()
+    for benchmark in benchmarks:
+        if words := prompt_prints.unlike(*hashes, benchmark):
+            yield words
 
 
 def _side(name: str, runs_dir: Path | None) -> Side:

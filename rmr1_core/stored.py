@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rmr1_core import bench, jsonl, locks, repeating, runs, train
+from rmr1_core import bench, jsonl, locks, prompt_prints, repeating, runs, train
 from rmr1_core.evaluation import JOURNAL_FILE, Evaluation
 from rmr1_core.launching import STEPS_FILE
+from rmr1_core.prompt_prints import Fingerprint
 from rmr1_core.repeating import Repeated
 from rmr1_core.values import EvalProtocol, Judgment, Pair, Report, RunRecord, StageResult
 
@@ -56,6 +57,10 @@ class StoredEvaluation:
     def reports(self) -> list[Report]:
         """The reports of the complete evaluation; none while judgments are lacking."""
         return self._evaluation.stored_reports() or []
+
+    def fingerprints(self) -> Mapping[str, Fingerprint]:
+        """Hashes of what is asked, by benchmark; nothing where that is not known."""
+        return prompt_prints.stored(self.folder)
 
     def repeated(self) -> list[Repeated]:
         """What changed when everything was asked again, by benchmark; nothing where it was not, or

@@ -83,7 +83,8 @@ LAYERS: tuple[set[str], ...] = (
     {"journals", "voting"},
     {"judging", "scoring", "runs", "rendering", "uv", "env_store", "environments", "building"}
     | {"places"},
-    {"evaluation", "installing", "rewarding", "contrasts", "import_parts", "imported"},
+    {"evaluation", "installing", "prompt_prints", "rewarding", "contrasts", "import_parts"}
+    | {"imported"},
     {"tradeoffs", "repeating"},
     {"assessing"},
     {"bench", "fingerprints", "mix_report"},

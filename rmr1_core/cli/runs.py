@@ -109,13 +109,12 @@ def stop(run: str, now: bool, runs_dir: Path | None) -> None:
 @json_option
 def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json: bool) -> None:
     """Show what a RUN was and its results: its id, a part of it, or 'last'."""
-    from rmr1_core import bench, tradeoffs, train
+    from rmr1_core import bench, prompt_prints, repeating, tradeoffs, train
     from rmr1_core import runs as flow
     from rmr1_core.anchor_words import add_published, print_beside
     from rmr1_core.anchors import of_run
     from rmr1_core.evaluation import Evaluation
     from rmr1_core.repeat_words import plain_repeated, print_repeated
-    from rmr1_core.repeating import stored as stored_repeats
     from rmr1_core.show import plain_reports, plain_results, print_reports, print_results
     from rmr1_core.tradeoff_words import plain as plain_curves
     from rmr1_core.tradeoff_words import print_tradeoffs
@@ -123,12 +122,13 @@ def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json:
     folder = flow.find(flow.runs_folder(runs_dir), run)
     record = flow.read_record(folder)
     results = train.stored_results(folder)
-    evaluation = Evaluation(folder / bench.FOLDER)
+    evaluation = Evaluation(place := folder / bench.FOLDER)
     reports, curves = evaluation.stored_reports() or [], tradeoffs.stored(evaluation)
     besides = of_run(record, reports, everybody=everybody)
-    repeated = stored_repeats(folder / bench.FOLDER)
+    repeated = repeating.stored(place)
     if as_json:
-        plain = {"reports": plain_reports(reports), "results": plain_results(results)}
+        plain: dict[str, Any] = {"reports": plain_reports(reports)}
+        plain |= {"results": plain_results(results), "fingerprints": prompt_prints.stored(place)}
         plain["repeated"] = plain_repeated(repeated)
         add_published(plain["reports"], besides)
         steps = [str(path) for path in _steps(record, folder)]
@@ -238,6 +238,8 @@ def _who(record: RunRecord) -> str:
 
 
 def _words(record: RunRecord, folder: Path) -> str:
+    from rmr1_core import bench, prompt_prints
+
     line = _listed(folder)
     state = ", ".join(filter(None, (line.state, line.how_far)))
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
@@ -253,6 +255,7 @@ def _words(record: RunRecord, folder: Path) -> str:
         f"  engine    {record.engine.name if record.engine else '-'}",
         f"  versions  {versions}",
         *(f"  runs in   {name}: {label}" for name, label in record.environments.items()),
+        *(f"  asked     {line}" for line in prompt_prints.lines(folder / bench.FOLDER)),
         *(f"  steps     {path}" for path in _steps(record, folder)),
     ]
     return "\n".join(lines)

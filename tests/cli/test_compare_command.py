@@ -33,6 +33,13 @@ def test_two_runs_are_compared_in_a_table_and_a_sentence(cli: Cli, two: tuple[st
     )
 
 
+def test_two_runs_that_were_asked_other_prompts_say_so(cli: Cli, two: tuple[str, str]) -> None:
+    note = "A and B were not judged alike: other prompts on sample-one"
+    assert note in cli("compare", *two).out
+    cli("bench", "sample-one", *JUDGE)
+    assert "not judged alike" not in cli("compare", two[0], "last").out
+
+
 def test_a_comparison_is_json_with_its_sentences(cli: Cli, two: tuple[str, str]) -> None:
     found = cli("compare", *two, "--json").json
     assert [side["run"] for side in found["sides"]] == list(two)

@@ -29,6 +29,14 @@ def test_a_run_that_is_asked_once_says_nothing_of_repeating(cli: Cli) -> None:
     assert cli("runs", "show", "last", "--json").json["repeated"] == []
 
 
+def test_a_run_shows_the_hashes_of_what_it_asked(cli: Cli) -> None:
+    cli("bench", *JUDGE)
+    shown = cli("runs", "show", "last")
+    hashes = cli("runs", "show", "last", "--json").json["fingerprints"]["sample-one"]
+    assert f"  asked     sample-one: prompts {hashes['prompts'][:16]}, with" in shown.out
+    assert hashes["count"] == 24
+
+
 def test_a_dry_run_counts_all_passes(cli: Cli) -> None:
     done = cli("bench", *JUDGE, "--repeat", "3", "--dry-run")
     assert "72" in done.out

@@ -7,6 +7,8 @@ however many requests there are.
 from __future__ import annotations
 
 import gc
+import hashlib
+import json
 import platform
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +45,7 @@ class TransformersSession(EngineSession):
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """Versions, dtype, device and attention."""
+        """Versions, dtype, device, attention, and what prompts become tokens by."""
         model = self._loaded.model
         gpu = model.device.type == "cuda"
         device = torch.cuda.get_device_name(model.device) if gpu else platform.machine()
@@ -54,6 +56,8 @@ class TransformersSession(EngineSession):
             "device": f"{model.device} ({device})",
             "attention": model.config._attn_implementation,
             "threads": str(torch.get_num_threads()),
+            "chat template": _hash(str(self._loaded.tokenizer.chat_template)),
+            "tokenizer": _tokenizer_hash(self._loaded.tokenizer),
         }
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
@@ -191,6 +195,17 @@ class TransformersSession(EngineSession):
             completion_tokens=len(finished.tokens),
         )
         return Answer(id=item.request.id, result=completion)
+
+
+def _tokenizer_hash(tokenizer: Any) -> str:
+    """Of all that turns text into tokens."""
+    if not tokenizer.is_fast:
+        return _hash(json.dumps(tokenizer.get_vocab(), sort_keys=True))
+    return _hash(str(tokenizer.backend_tokenizer.to_str()))
+
+
+def _hash(text: str) -> str:
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _cut(text: str, stop: Sequence[str]) -> str:

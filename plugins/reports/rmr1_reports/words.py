@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -93,11 +93,21 @@ def how(run: StoredRun) -> list[tuple[str, str]]:
         ("sampled", _protocol(recipe_.sampled_evaluation if recipe_ else None)),
         ("data", "\n".join(f"{name}: {path}" for name, path in record.data.items())),
         ("ablations", ", ".join(record.ablations)),
+        ("asked", "\n".join(_asked(run))),
         ("versions", ", ".join(f"{name} {version}" for name, version in record.versions.items())),
         ("environments", "\n".join(f"{n}: {label}" for n, label in record.environments.items())),
         ("commit of rmr1", record.git_revision),
     ]
     return [(term, value) for term, value in rows if value]
+
+
+def _asked(run: StoredRun) -> Iterator[str]:
+    """What each evaluation asked, as hashes."""
+    evaluations = run.evaluations()
+    for evaluation in evaluations:
+        where = f"{evaluation.name}, " if len(evaluations) > 1 else ""
+        for benchmark, found in evaluation.fingerprints().items():
+            yield f"{where}{benchmark}: {found.words}"
 
 
 def asked(run: StoredRun) -> list[tuple[str, str]]:

@@ -102,6 +102,7 @@ def test_it_says_how_the_run_was_made_and_how_to_make_it_again(rmr1_: Rmr1) -> N
 def test_a_repeated_run_says_what_the_engine_alone_changes(rmr1_: Rmr1) -> None:
     assert rmr1_(*ASKED, "--repeat", "2", "-o", "engine.drift=3") == 0
     seen = words(page())
+    assert "asked sample-one: prompts " in seen
     assert "Asked again asked 2 times: " in seen
     assert "What moved metric lowest highest sd of passes sample of pairs accuracy" in seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,20 @@ import msgspec
 import pytest
 from tokenizers import Tokenizer
 
-from rmr1_core import Answer, Backbone, Completion, Message, Request, RequestFailed, Sampling
+from rmr1_core import (
+    Answer,
+    Backbone,
+    Completion,
+    EvalProtocol,
+    Message,
+    Ref,
+    Request,
+    RequestFailed,
+    Sampling,
+    bench,
+    repeating,
+)
+from rmr1_core.bench import BenchRequest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -210,3 +224,25 @@ def test_facts_say_how_the_weights_ran(weights: Path) -> None:
     assert facts["device"].startswith("cpu")
     assert facts["attention"] == "sdpa"
     assert facts["threads"] == "1"
+    for hashed in ("chat template", "tokenizer"):
+        assert re.fullmatch("sha256 [0-9a-f]{16}", facts[hashed])
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_this_engine_answers_alike_when_it_is_asked_again(
+    weights: Path, tmp_path: Path, temperature: float
+) -> None:
+    engine = Ref(name="transformers", options={"device": "cpu", "max_batch_size": 5})
+    request = BenchRequest(
+        benchmarks=(Ref(name="sample-one"),),
+        backbone=Ref(name=str(weights)),
+        engine=engine,
+        prompt=Ref(name="plain"),
+        protocol=EvalProtocol(temperature=temperature, max_new_tokens=12),
+        repeat=3,
+    )
+    folder = bench.start(tmp_path, request)
+    bench.execute(folder)
+    (found,) = repeating.stored(folder / bench.FOLDER)
+    assert (found.passes, found.judgments, found.same_text) == (3, 24, 24)
