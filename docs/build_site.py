@@ -21,7 +21,8 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 INDEX = "index.md"
 REST = "More pages"
-"""The caption above pages that index.md does not link."""
+EXAMPLES = "Example packages"
+"""The captions above pages that index.md does not link."""
 API = "python-api.md"
 CONSTANTS = ("hookspecs.hookimpl", "components.PATH")
 """What of the contract is neither class nor function, and in no other public module."""
@@ -91,7 +92,9 @@ def _trees(index: Path, names: dict[Path, str]) -> Iterator[str]:
                 left.remove(name)
                 entries.append(f"{link['text']} <{name.removesuffix('.md')}>")
         yield from _tree(caption, entries)
-    yield from _tree(REST, [name.removesuffix(".md") for name in sorted(left)])
+    others = [name.removesuffix(".md") for name in sorted(left)]
+    yield from _tree(EXAMPLES, [name for name in others if name.startswith("examples/")])
+    yield from _tree(REST, [name for name in others if not name.startswith("examples/")])
 
 
 def _tree(caption: str, entries: list[str]) -> Iterator[str]:

@@ -35,6 +35,8 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 html_title = f"rmr1 {release}"
 html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
@@ -94,5 +96,6 @@ def _mathml(translator: Any, node: Any, *, as_block: bool) -> None:
     from docutils import nodes
     from docutils.utils.math.latex2mathml import tex2mathml
 
-    translator.body.append(tex2mathml(node.astext(), as_block=as_block))
+    drawn = tex2mathml(node.astext(), as_block=as_block)
+    translator.body.append(f'<div class="formula">{drawn}</div>' if as_block else drawn)
     raise nodes.SkipNode
