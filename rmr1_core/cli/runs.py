@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-import msgspec
 
 from rmr1_core.cli import Commands
 from rmr1_core.cli.anchors import published_option
 from rmr1_core.cli.options import RunName, all_option, echo_json, json_option, runs_dir_option
-from rmr1_core.errors import BadInput, UsageError
-from rmr1_core.import_words import provenance
-from rmr1_core.values import RunRecord
+from rmr1_core.cli.run_lines import described, line_of, steps_files
+from rmr1_core.errors import UsageError
 
 
 @click.group(cls=Commands, invoke_without_command=True)
@@ -44,7 +42,7 @@ def list_(runs_dir: Path | None, as_json: bool) -> None:
     from rmr1_core.show import print_table
 
     root = flow.runs_folder(runs_dir)
-    listed = [_listed(folder) for folder in flow.folders(root)]
+    listed = [line_of(folder) for folder in flow.folders(root)]
     if as_json:
         echo_json([line.plain() for line in listed])
         return
@@ -93,7 +91,7 @@ def stop(run: str, now: bool, runs_dir: Path | None) -> None:
     detaching.stop(folder, name, now=now, tell=lambda text: click.echo(text, err=True))
     how = f"rmr1 data distill --resume {name}"
     if (folder / "run.json").is_file():
-        line = _listed(folder)
+        line = line_of(folder)
         if line.state == "done":
             click.echo(f"{name} was done already")
             return
@@ -131,10 +129,10 @@ def show(run: str, runs_dir: Path | None, every: bool, everybody: bool, as_json:
         plain |= {"results": plain_results(results), "fingerprints": prompt_prints.stored(place)}
         plain["repeated"] = plain_repeated(repeated)
         add_published(plain["reports"], besides)
-        steps = [str(path) for path in _steps(record, folder)]
+        steps = [str(path) for path in steps_files(record, folder)]
         echo_json({"record": record, **plain, **plain_curves(curves), "steps": steps})
         return
-    click.echo(_words(record, folder))
+    click.echo(described(record, folder))
     if reports:
         print_reports(reports, every=every)
         print_tradeoffs(curves)
@@ -167,46 +165,6 @@ def rescore(run: str, scoring: str | None, parser: str | None, **shown: Any) -> 
     print_reports(reports, every=shown["every"])
 
 
-class _Line(NamedTuple):
-    """A run as the list shows it; one whose record is damaged has an error instead."""
-
-    id: str
-    record: RunRecord | None
-    state: str
-    how_far: str = ""
-    error: str = ""
-
-    @property
-    def command(self) -> str:
-        return self.record.command if self.record else ""
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON has it: the record's fields, and what it does now."""
-        if self.record is None:
-            return {"id": self.id, "status": self.state, "error": self.error}
-        now = {"state": self.state, "how_far": self.how_far}
-        return {**msgspec.to_builtins(self.record), **now}
-
-    def row(self) -> tuple[str, str, str, str]:
-        """As the table has it."""
-        if self.record is None:
-            return self.id, f"{self.state}: {self.error}", "-", "-"
-        benchmarks = ", ".join(benchmark.name for benchmark in self.record.benchmarks)
-        status = f"{self.state}, {self.how_far}" if self.how_far else self.state
-        return self.id, status, _who(self.record), benchmarks
-
-
-def _listed(folder: Path) -> _Line:
-    from rmr1_core.stored import StoredRun
-
-    try:
-        run = StoredRun(folder)
-        far = run.how_far() if run.state in ("running", "died") else ""
-    except BadInput as error:
-        return _Line(folder.name, None, "damaged", error=str(error))
-    return _Line(folder.name, run.record, run.state, far)
-
-
 def _written(name: str, runs_dir: Path | None) -> tuple[Path, str]:
     """The folder that the run's process writes, and a name by which it is found again: a run's, or
     where a distillation keeps its work."""
@@ -219,43 +177,3 @@ def _written(name: str, runs_dir: Path | None) -> tuple[Path, str]:
         return Path(name), str(Path(name).parent)
     folder = flow.find(flow.runs_folder(runs_dir), name)
     return folder, folder.name if runs_dir is None and not Path(name).is_dir() else str(folder)
-
-
-def _steps(record: RunRecord, folder: Path) -> list[Path]:
-    """The files with the steps of every stage that began, those of ablations last."""
-    from rmr1_core.launching import STEPS_FILE
-
-    stages = record.recipe.stages if record.recipe else ()
-    own = [folder / "stages" / stage.name / STEPS_FILE for stage in stages]
-    return [
-        *(path for path in own if path.exists()),
-        *sorted(folder.glob(f"ablations/*/stages/*/{STEPS_FILE}")),
-    ]
-
-
-def _who(record: RunRecord) -> str:
-    return record.backbone.name if record.backbone else "-"
-
-
-def _words(record: RunRecord, folder: Path) -> str:
-    from rmr1_core import bench, prompt_prints
-
-    line = _listed(folder)
-    state = ", ".join(filter(None, (line.state, line.how_far)))
-    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    asked = "read as" if record.imported else "prompt"
-    lines = [
-        f"{record.id}: {state}" + (f" ({record.error})" if record.error else ""),
-        f"  folder    {folder}",
-        f"  command   {' '.join(record.argv)}",
-        *(f"  imported  {line}" for line in provenance(record.imported)),
-        f"  from      {record.created} to {record.finished or '…'}",
-        f"  backbone  {_who(record)}",
-        f"  {asked:9} {record.prompt.name if record.prompt else '-'}",
-        f"  engine    {record.engine.name if record.engine else '-'}",
-        f"  versions  {versions}",
-        *(f"  runs in   {name}: {label}" for name, label in record.environments.items()),
-        *(f"  asked     {line}" for line in prompt_prints.lines(folder / bench.FOLDER)),
-        *(f"  steps     {path}" for path in _steps(record, folder)),
-    ]
-    return "\n".join(lines)
