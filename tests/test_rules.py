@@ -111,7 +111,7 @@ LAYERS: tuple[set[str], ...] = (
     {"comparing"},
     {"compare_words", "forecast"},
     {"forecast_words", "anchor_words", "reproducing", "tradeoff_words", "repeat_words"}
-    | {"import_words"}
+    | {"import_words", "scaffolding"}
     | {"testing", "preflight", "health", "plan_words", "data_words", "distill_words"}
     | {"token_views", "parity", "parity_words"},
     {"cli"},

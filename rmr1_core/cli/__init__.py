@@ -99,6 +99,7 @@ def build() -> click.Group:
         import_,
         inspect,
         judge,
+        new,
         run,
         runs,
     )
@@ -120,6 +121,7 @@ def build() -> click.Group:
         inspect.plugins_,
         install,
         uninstall,
+        new.new,
         inspect.completion,
     ):
         cli.add_command(command)

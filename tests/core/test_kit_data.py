@@ -15,11 +15,14 @@ from rmr1_core import (
     Environment,
     EnvironmentVariant,
     Example,
+    Importer,
+    LoggedJudgment,
     Message,
     Option,
+    Verdict,
 )
 from rmr1_core.errors import BadOption, UnknownName, UsageError
-from rmr1_core.testing import check_component, check_dataset, example_pair
+from rmr1_core.testing import check_component, check_dataset, check_importer, example_pair
 
 _numbers = itertools.count()
 
@@ -143,3 +146,51 @@ def test_an_environment_that_breaks_a_rule_is_told(
 def test_an_environment_of_nothing_is_told(broken: Environment, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         check_component(broken)
+
+
+class Logs(Importer, frozen=True, kw_only=True):
+    """An importer with one defect, or none."""
+
+    defect: Annotated[str, Option(description="what is wrong with it")] = ""
+
+    def files(self, path: Path) -> list[Path]:
+        if self.defect == "blind":
+            return []
+        return [path] if path.suffix == ".log" else list(path.glob("*.log"))
+
+    def judgments(self, path: Path) -> Iterator[Any]:
+        for file in [] if self.defect == "empty" else self.files(path):
+            yield LoggedJudgment(
+                benchmark="" if self.defect == "no benchmark" else "rmb",
+                pair=example_pair(next(_numbers) if self.defect == "drifting" else 0),
+                chosen_first=True,
+                verdict=None if self.defect == "no verdict" else Verdict.A,
+                path="elsewhere" if self.defect == "stray" else str(file),
+                row=0 if self.defect == "from zero" else 1,
+            )
+
+
+def test_an_importer_that_keeps_its_contract_passes(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    check_component(Logs(name="logs", summary="x"))
+    check_importer(Logs(name="logs", summary="x"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("defect", "complaint"),
+    [
+        ("blind", "it does not know"),
+        ("empty", "it finds no judgment"),
+        ("drifting", "two readings differ"),
+        ("stray", "not one of its files"),
+        ("from zero", "rows count from 1"),
+        ("no benchmark", "of which benchmark"),
+        ("no verdict", "neither a verdict nor a text"),
+    ],
+)
+def test_an_importer_that_breaks_a_rule_is_told(
+    tmp_path: Path, defect: str, complaint: str
+) -> None:
+    (tmp_path / "a.log").touch()
+    with pytest.raises(AssertionError, match=complaint):
+        check_importer(Logs(name="logs", summary="x", defect=defect), tmp_path)
