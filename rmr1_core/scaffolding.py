@@ -129,7 +129,7 @@ def new_plugin(
     files = {path: _render(template, facts) for path, template in _paths(kind, name, licence)}
     if licence == LICENCES[0]:
         files["LICENSE"] = _own_licence()
-    steps = (f"pip install --editable {folder}", f"pytest {folder}", use)
+    steps = (f"rmr1 install --editable {folder}", f"pytest {folder}", use)
     return NewPlugin(package, folder, dict(sorted(files.items())), steps)
 
 

@@ -164,7 +164,7 @@ def test_it_ends_with_what_to_type_next(rmr1_cli: Cli) -> None:
     ended = rmr1_cli("new", "plugin", "reward", "short")
     assert ended.out.splitlines()[-4:] == [
         "next:",
-        "  pip install --editable rmr1-short",
+        "  rmr1 install --editable rmr1-short",
         "  pytest rmr1-short",
         "  rmr1 run --smoke --set reward.name=short --dry-run",
     ]
