@@ -62,5 +62,5 @@ def _there(path: Path) -> str:
     found = [str(p.relative_to(path)) for p in sorted(path.rglob("*")) if p.is_file()]
     if not found:
         return ", nor anything else"
-    more = f" and {len(found) - _SHOWN} more files" if len(found) > _SHOWN else ""
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"; there is {', '.join(found[:_SHOWN])}{more}"

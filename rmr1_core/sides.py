@@ -103,7 +103,8 @@ def unlike(first: Side, second: Side, benchmarks: Iterable[str]) -> Iterator[str
     whether the prompts were the same."""
     imported = [side.letter for side in (first, second) if side.run.record.imported]
     if imported:
-        yield f"how {' and how '.join(imported)} was is not known, which is imported"
+        are, were = ("are", "they were") if len(imported) > 1 else ("is", "it was")
+        yield f"{' and '.join(imported)} {are} imported, and how {were} judged is not known"
         return
     own, other = first.evaluation.protocol, second.evaluation.protocol
     for field, words in _WHAT.items():

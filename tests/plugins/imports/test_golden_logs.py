@@ -13,6 +13,8 @@ from made_logs import SECOND, logged, style_record, talk, three_files, verdict, 
 
 from rmr1_core import Ref, Report
 from rmr1_core.importing import ImportRequest, find, start
+from rmr1_core.lookup import resolve
+from rmr1_rmb.categories import BON, CATEGORIES, PAIRWISE
 
 EXAMPLE = Path(__file__).parents[3] / "examples/rmr1-judgebench/rmr1_judgebench/__init__.py"
 
@@ -183,3 +185,69 @@ def _record(row: Mapping[str, Any], won: int, n: int) -> dict[str, Any]:
     made["text_rejected"][-1]["content"] += f" {n}"
     assert made[SECOND] is second
     return made
+
+
+# whole logs with as many right answers as RM-R1's result files say
+
+
+MODELS = ("RM-R1-Qwen2.5-Instruct-32B", "RM-R1-DeepSeek-Distilled-Qwen-32B")
+
+
+def published(shared: Path, model: str, name: str) -> Any:
+    return json.loads((shared / "data/published" / model / name).read_text())
+
+
+def answered(count: int, share: float, **fields: Any) -> Iterator[dict[str, Any]]:
+    """So many records, of which this share is right."""
+    for n in range(count):
+        right, second = n < round(share * count), n % 2 == 1
+        yield logged(
+            verdict(right, second), second=second, result=right, question=f"{n} {fields}", **fields
+        )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_log_like_the_published_one_gives_main_score_of_rewardbench(
+    shared: Path, tmp_path: Path, model: str
+) -> None:
+    shares = published(shared, model, "rewardbench/each_small_section_score.json")
+    sizes = resolve("benchmark", "rewardbench").expected
+    records = [r for s, n in sizes.items() for r in answered(n, shares[s], subset=s, id=7)]
+    report = imported(write(tmp_path / "logs/logs.json", records), scoring="as-published")
+    expected = published(shared, model, "rewardbench/main_score.json")
+    for rule in ("as-published", "strict"):
+        found = numbers(report, rule)
+        agree(found, {name: expected[name] for name in ("Chat", "Chat Hard", "Safety")})
+        assert found["Mean of sections"] == pytest.approx(expected["avg_Result_each_section"])
+        assert found["Micro average"] == pytest.approx(expected["absoluate_Result"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_logs_like_the_published_ones_give_meta_result_of_rmb(
+    shared: Path, tmp_path: Path, model: str
+) -> None:
+    sizes = {category.path(PAIRWISE): category.pairs for category in CATEGORIES}
+    sizes |= {category.path(BON): category.items for category in CATEGORIES}
+    shares: dict[str, float] = {}
+    for name in ("Pairwise_set", "BoN_set"):
+        for goal in ("Helpfulness", "Harmlessness"):
+            folder, records = f"{name}_{goal}", []
+            _, by_category = published(shared, model, f"rmb/{folder}/Final_score.json")
+            shares |= by_category
+            for path, share in by_category.items():
+                made = answered(sizes[path], share, category_path=path)
+                uid = "pair_uid" if name == "Pairwise_set" else "bon_uid"
+                records += [{**r, uid: f"{path}-{n}"} for n, r in enumerate(made)]
+            write(tmp_path / "logs" / folder / "logs.json", records)
+    found = numbers(imported(tmp_path / "logs"), "strict")
+    expected = published(shared, model, "rmb/META_RESULT.json")
+    for goal in ("Helpfulness", "Harmlessness"):
+        assert found[f"{goal} pairwise"] == pytest.approx(expected[f"Pairwise {goal}"], abs=1e-12)
+        assert found[f"{goal} BoN"] == pytest.approx(expected[f"BoN {goal}"], abs=1e-12)
+    overall = expected["Accuracy Averaged from Four Sections"]
+    assert found["Overall"] == pytest.approx(overall, abs=1e-12)
+    for path, share in shares.items():
+        name, goal, category = path.split("/", 2)
+        label = "pairwise" if name == "Pairwise_set" else "BoN"
+        assert found[f"{goal} {label}/{category}"] == pytest.approx(share, abs=1e-12)
