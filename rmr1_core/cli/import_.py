@@ -93,9 +93,9 @@ def import_(
     as_json: bool,
     **asked: Any,
 ) -> int:
-    """Make a run of another project's logs at PATH, a file or a folder.
+    """Make a run of another project's logs at PATH.
 
-    Nothing is asked of a model. The answers are read again by the parser here where their notation
+    That is a file or a folder. Nothing is asked of a model. The answers are read again by the parser here where their notation
     is known, and scored by the benchmark's rules. The run is one like any other for rmr1 runs,
     compare, view, report and export, and says where it is from. Pairs are taken from the log, or
     from --data or the hub where the log does not hold them.
