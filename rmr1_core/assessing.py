@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rmr1_core import prompt_prints, repeating, tradeoffs
+from rmr1_core import budgets, prompt_prints, repeating, tradeoffs
 from rmr1_core.components import Backbone, Benchmark, Engine, EngineSession, PromptStrategy
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.judging import Judging, LazyRequests, PolledRequests
@@ -88,24 +88,44 @@ def judge_all(
 
     The engine is opened only when something is open, and adds its facts to `versions`.
 
+    What has a budget is asked when all full judgments are made.
+
     Raises:
+        UsageError: the engine cannot go on with answers that are cut at a budget.
         RunIncomplete: some requests failed for good; later passes have not begun.
     """
+    budgets.check(judge.engine, protocol)
     evaluation.check_prompt(judge.strategy)
     each = [evaluation, *repeating.passes(evaluation, repeat)]
     passes = [Pass.of(one, judge, protocol) for one in each]
-    if any(len(one.requests) for one in passes):
+    cut = budgets.passes(evaluation, judge.strategy, judge.backbone, protocol)
+    if any(len(one.requests) for one in passes) or budgets.any_open(cut):
         with judge.engine.open(judge.backbone) as session:
             versions.update(session.facts)
             try:
-                reports = []
-                for one in passes:
-                    one.ask(session)
-                    reports.append(one.report(benchmarks, protocol))
+                reports = _make(passes, cut, session, benchmarks, protocol)
             finally:
                 versions.update(session.facts)
     else:
-        reports = [one.report(benchmarks, protocol) for one in passes]
+        reports = _make(passes, cut, None, benchmarks, protocol)
     if repeat > 1:
         repeating.store(each, reports)
     return reports[0]
+
+
+def _make(
+    passes: Sequence[Pass], cut: Sequence[budgets.BudgetPass], session: EngineSession | None,
+    benchmarks: Sequence[Benchmark], protocol: EvalProtocol,
+) -> list[list[Report]]:  # fmt: skip
+    """Make what is open, pass by pass, and report each; without a session nothing is open. The
+    first pass is complete when its budgets are, which cut its answers."""
+    reports = []
+    for number, one in enumerate(passes):
+        if session is not None:
+            one.ask(session)
+        for budget in cut if number == 0 else ():
+            if session is not None:
+                budget.ask(session)
+            budget.report(benchmarks, protocol)
+        reports.append(one.report(benchmarks, protocol))
+    return reports

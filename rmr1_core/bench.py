@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rmr1_core import environments, imported, runs
+from rmr1_core import budgets, environments, imported, runs
 from rmr1_core.assessing import JudgeParts, judge_all
 from rmr1_core.components import Backbone, Benchmark, Engine
 from rmr1_core.errors import BadInput, UnknownName, UsageError
@@ -39,7 +39,8 @@ class BenchRequest(Value, frozen=True):
 
 class BenchPlan(Value, frozen=True):
     """What a run would ask, without asking it, in all passes together. `example` is the first
-    rendered prompt."""
+    rendered prompt. `at_budgets` is how many answers are cut and finished at most, at all budgets
+    together."""
 
     benchmark: str
     passes: int
@@ -47,6 +48,7 @@ class BenchPlan(Value, frozen=True):
     judgments: int
     requests: int
     example: tuple[Message, ...]
+    at_budgets: int = 0
 
 
 def judge_of(
@@ -90,6 +92,7 @@ def start(root: Path, request: BenchRequest) -> Path:
     needed = environments.labels([judge.engine.environment])
     benchmarks = benchmarks_of(request.benchmarks)
     check_scoring(request.protocol.scoring, benchmarks)
+    budgets.check(judge.engine, request.protocol)
     with runs.created(root, "bench", judge.backbone.name) as folder:
         sources = [(b, source(request.data, b.name)) for b in benchmarks]
         evaluation = Evaluation(folder / FOLDER)
@@ -168,6 +171,7 @@ class Asked(NamedTuple):
 
 def asked(judge: JudgeParts, request: BenchRequest) -> Iterator[Asked]:
     """What `start` and `execute` would ask, benchmark by benchmark. Loads the data, no engine."""
+    budgets.check(judge.engine, request.protocol)
     for benchmark in benchmarks_of(request.benchmarks):
         pairs, _ = load(benchmark, source(request.data, benchmark.name), request.protocol)
         wanted = list(slots(benchmark.name, pairs, request.protocol))
@@ -187,6 +191,7 @@ def plan(request: BenchRequest) -> list[BenchPlan]:
             judgments=request.repeat * found.judgments,
             requests=request.repeat * len(found.requests),
             example=next(iter(found.requests)).messages,
+            at_budgets=found.judgments * len(request.protocol.budgets),
         )
         for found in asked(judge, request)
     ]

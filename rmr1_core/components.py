@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from rmr1_core.charts import Chart, overview
 from rmr1_core.errors import UsageError
+from rmr1_core.parsing import after_thought
 from rmr1_core.values import (
     Answer,
     Check,
@@ -37,6 +38,9 @@ from rmr1_core.values import (
     TrainingTask,
     Verdict,
 )
+
+VERDICT_TAG = "<answer>"
+"""What a verdict begins with, up to where any tokenizer can end a token."""
 
 Option = Meta
 """`Annotated[int, Option(description="…", ge=1)]`: an option's help and bounds. One with
@@ -116,6 +120,14 @@ class EngineSession(abc.ABC):
             EngineFailed: the engine cannot go on; answers already yielded stand.
         """
 
+    def beginnings(self, texts: Sequence[str], tokens: int) -> list[int]:
+        """For each text how many characters its first so many tokens are, by the model's own
+        tokenizer; the whole length of one that has no more. Not called while it generates.
+
+        Only of engines that `prefills`.
+        """
+        raise NotImplementedError
+
     @property
     def facts(self) -> Mapping[str, str]:
         """What a reader needs to repeat the run: versions, dtype, attention implementation.
@@ -129,9 +141,11 @@ class Engine(Component, frozen=True, kw_only=True):
     """How weights run. The one with `default` is used when none is named.
 
     `environment` names the managed environment that it runs in; "" is the one of rmr1 itself.
+    `prefills` says whether its sessions heed a request's `prefill`, and know `beginnings`.
     """
 
     environment: ClassVar[str] = ""
+    prefills: ClassVar[bool] = False
     default: bool = False
 
     def own_backbone(self) -> Backbone | None:
@@ -177,6 +191,17 @@ class PromptStrategy(Component, frozen=True, kw_only=True):
     def stop(self) -> tuple[str, ...]:
         """Strings after which the answer is complete."""
         return ("</answer>",)
+
+    def closing(self, begun: str, *, thinking: bool) -> str:
+        """What ends the reasoning of an answer that is cut after `begun`, and leads into its
+        verdict; "" where that has been given. `thinking`: whether the cut is within the thoughts
+        of a model that thinks before it answers.
+
+        By default what leads into `<answer>[[A]]</answer>`, the thoughts being ended first.
+        """
+        if not thinking and "</answer>" in after_thought(begun):
+            return ""
+        return f"\n</think>\n\n{VERDICT_TAG}" if thinking else f"\n\n{VERDICT_TAG}"
 
 
 class RewardFunction(Component, frozen=True, kw_only=True):

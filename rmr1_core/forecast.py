@@ -16,6 +16,7 @@ from typing import NamedTuple
 from rmr1_core import bench
 from rmr1_core.assessing import JudgeParts
 from rmr1_core.bench import Asked, BenchRequest
+from rmr1_core.budgets import FINISH_TOKENS
 from rmr1_core.comparing import headline_contrasts
 from rmr1_core.contrasts import measured
 from rmr1_core.errors import Rmr1Error
@@ -113,6 +114,9 @@ def forecast(request: BenchRequest, runs_dir: Path | None) -> Forecast:
         sources += told
     if request.protocol.confidence is not None:
         sources.append("votes may end early (--adaptive): requests and answers are at most these")
+    if request.protocol.budgets:
+        each = f"{sum(need.judgments for need in needs):,} requests of at most {FINISH_TOKENS} new"
+        sources.append(f"budgets (--budget) are not counted: each takes up to {each} tokens")
     return Forecast(needs=tuple(needs), sources=tuple(dict.fromkeys(sources)))
 
 

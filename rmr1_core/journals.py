@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from rmr1_core import jsonl
 from rmr1_core.slots import Identity
 from rmr1_core.values import FailedJudgment, Judgment, Value, Verdict
@@ -52,3 +54,27 @@ def stored(journal: Path) -> Iterator[Judgment]:
         if isinstance(line, Judgment) and (which := identity(line)) not in seen:
             seen.add(which)
             yield line
+
+
+class Places:
+    """The judgments of a journal by identity, each read when it is asked for: a journal's texts
+    need not fit the memory."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._starts: dict[Identity, int] = {}
+        decoder = msgspec.json.Decoder(_Made | FailedJudgment)
+        start = 0
+        with journal.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n") and isinstance(found := decoder.decode(line), _Made):
+                    self._starts.setdefault(identity(found), start)
+                start += len(line)
+
+    def __contains__(self, which: Identity) -> bool:
+        return which in self._starts
+
+    def __getitem__(self, which: Identity) -> Judgment:
+        with self._journal.open("rb") as file:
+            file.seek(self._starts[which])
+            return msgspec.json.decode(file.readline(), type=Judgment)

@@ -68,7 +68,7 @@ class Judging:
             if slot.identity in done:
                 continue
             request = self.request(slot, max_new_tokens)
-            asked = request.messages, request.sampling, request.comparison
+            asked = request.messages, request.sampling, request.comparison, request.prefill
             content = msgspec.json.encode(asked)
             first = by_content.setdefault(hashlib.sha256(content).digest(), request.id)
             self._waiting.setdefault(first, []).append(slot)

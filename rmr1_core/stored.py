@@ -6,7 +6,7 @@ complete yet has pairs and the judgments made so far.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from rmr1_core.evaluation import JOURNAL_FILE, Evaluation
 from rmr1_core.launching import STEPS_FILE
 from rmr1_core.prompt_prints import Fingerprint
 from rmr1_core.repeating import Repeated
+from rmr1_core.tradeoffs import TradeOff, of_benchmark, stored
 from rmr1_core.values import EvalProtocol, Judgment, Pair, Report, RunRecord, StageResult
 
 BENCH = "evaluation"
@@ -57,6 +58,10 @@ class StoredEvaluation:
     def reports(self) -> list[Report]:
         """The reports of the complete evaluation; none while judgments are lacking."""
         return self._evaluation.stored_reports() or []
+
+    def tradeoffs(self, benchmark: str) -> Sequence[TradeOff]:
+        """Of the complete evaluation, a benchmark's score against tokens, by votes and budgets."""
+        return of_benchmark(stored(self._evaluation), benchmark)
 
     def fingerprints(self) -> Mapping[str, Fingerprint]:
         """Hashes of what is asked, by benchmark; nothing where that is not known."""
@@ -217,12 +222,11 @@ def _changed(path: Path) -> float:
 
 def _judged(evaluation: StoredEvaluation, of: StoredPass | None = None) -> str:
     """How many lines the journal has, of those that it shall have; failed ones count, too."""
-    done, journal = 0, of.journal if of else evaluation.journal
+    done, journal, protocol = 0, of.journal if of else evaluation.journal, evaluation.protocol
     if journal.exists():
         with journal.open("rb") as file:
             while chunk := file.read(1 << 20):
                 done += chunk.count(b"\n")
-    protocol = evaluation.protocol
     each = protocol.samples * (2 if protocol.order == "both" else 1)
     total = each * sum(judged.pairs for judged in Evaluation(evaluation.folder).index())
     names = ("" if evaluation.name == BENCH else evaluation.name, of.name if of else "")

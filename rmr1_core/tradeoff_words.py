@@ -62,11 +62,19 @@ def _table(curve: TradeOff) -> Any:
     from rmr1_core.show import interval, percent, table_of
 
     rows = [
-        (label(point), f"{point.tokens:,.1f}", percent(point.score.value), interval(point.score))
+        (
+            label(point),
+            f"{point.tokens:,.1f}",
+            percent(point.score.value),
+            interval(point.score),
+            percent(point.unparsed / max(point.judgments, 1)),
+        )
         for point in curve.points
     ]
     title = f"{curve.benchmark}: {curve.points[0].score.name} against tokens, in percent"
-    table = table_of((_COLUMNS[curve.by], "tokens", "score", "95 % interval"), rows, title)
+    table = table_of(
+        (_COLUMNS[curve.by], "tokens", "score", "95 % interval", "unparsed"), rows, title
+    )
     for column in table.columns:
         column.justify = "right"
     return table

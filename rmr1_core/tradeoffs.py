@@ -26,12 +26,14 @@ class TradeOffPoint(Value, frozen=True):
     """The headline for so many votes or tokens of reasoning; `at` is None for what was not cut.
 
     `tokens` is the mean length of all that was written for one verdict: one pair in one order,
-    with all its samples.
+    with all its samples. `judgments` were made for it, of which `unparsed` have no verdict.
     """
 
     at: int | None
     tokens: float
     score: Metric
+    judgments: int
+    unparsed: int
 
 
 class TradeOff(Value, frozen=True):
@@ -84,7 +86,10 @@ def measure(
     """
     by_name = {benchmark.name: benchmark for benchmark in benchmarks}
     return TradeOffs(
-        curves=tuple(votes(evaluation, by_name.values(), protocol)),
+        curves=(
+            *votes(evaluation, by_name.values(), protocol),
+            *budgets(evaluation, by_name.values(), protocol),
+        ),
         savings=tuple(savings(evaluation, protocol)),
     )
 
@@ -121,6 +126,37 @@ def votes(
         for benchmark in benchmarks
         if benchmark.name in tallies[counts[-1]]
     ]
+
+
+def budgets(
+    evaluation: Evaluation, benchmarks: Iterable[Benchmark], protocol: EvalProtocol
+) -> list[TradeOff]:
+    """The headline with reasoning cut at each budget, and with all of it."""
+    if not protocol.budgets:
+        return []
+    passes: dict[int | None, Evaluation] = {
+        tokens: evaluation.another_pass(budget_part(tokens))
+        for tokens in sorted(set(protocol.budgets))
+    }
+    passes[None] = evaluation
+    tallies = {at: _tallied(one.judgments(), protocol.samples) for at, one in passes.items()}
+    return [
+        TradeOff(
+            benchmark=benchmark.name,
+            by="budget",
+            points=tuple(
+                _point(evaluation, benchmark, tally[benchmark.name], protocol, at)
+                for at, tally in tallies.items()
+            ),
+        )
+        for benchmark in benchmarks
+        if benchmark.name in tallies[None]
+    ]
+
+
+def budget_part(tokens: int) -> str:
+    """Where in an evaluation's folder the pass of a budget is."""
+    return f"budgets/{tokens}"
 
 
 def vote_counts(samples: int) -> list[int]:
@@ -184,7 +220,14 @@ def _point(
     outcomes = tally.outcomes(evaluation.pairs(benchmark.name))
     rule = scoring.rule_of(benchmark, protocol.scoring)
     headline = scoring.summarized(benchmark, outcomes, rule).headline
-    return TradeOffPoint(at=at, tokens=tally.tokens_per_verdict, score=headline)
+    facts = tally.validity(outcomes)
+    return TradeOffPoint(
+        at=at,
+        tokens=tally.tokens_per_verdict,
+        score=headline,
+        judgments=facts.judgments,
+        unparsed=facts.unparsed,
+    )
 
 
 def of_benchmark(found: TradeOffs, benchmark: str) -> Sequence[TradeOff]:

@@ -129,13 +129,17 @@ class Request(Value, frozen=True):
     """One generation to ask of an engine. `id` comes back with the answer.
 
     `comparison` is what the messages were rendered from, for engines that score answers instead
-    of writing about them; None where nothing is compared.
+    of writing about them; None where nothing is compared. `prefill` is text that the answer begins
+    with: it stands at the beginning of the completion's text and counts among its tokens, and
+    `sampling.max_new_tokens` limits what is written after it. An engine that cannot begin so says
+    it by its `prefills`.
     """
 
     id: str
     messages: tuple[Message, ...]
     sampling: Sampling
     comparison: Comparison | None = None
+    prefill: str = ""
 
 
 class RequestFailed(Value, frozen=True):
@@ -379,7 +383,8 @@ class EvalProtocol(Value, frozen=True, forbid_unknown_fields=True):
     """How pairs are judged. Two runs with equal protocols and data ask the same requests.
 
     With a `confidence`, a pair in one order draws `samples` at most: it stops when its majority is
-    settled with this probability, 1 for certain.
+    settled with this probability, 1 for certain. For each of the `budgets`, in tokens, all
+    judgments are made once more with their reasoning cut there, after the full ones.
     """
 
     order: Order = "both"
@@ -388,6 +393,7 @@ class EvalProtocol(Value, frozen=True, forbid_unknown_fields=True):
     temperature: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     max_new_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    budgets: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()
     seed: int = 0
     limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
     allow_partial: bool = False

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -105,6 +105,10 @@ class Session(EngineSession):
         self._engine = engine
         self._passes = 0
 
+    def beginnings(self, texts: Sequence[str], tokens: int) -> list[int]:
+        """A third of each."""
+        return [len(text) // 3 for text in texts]
+
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer by a hash of the request."""
         engine, self._passes = self._engine, self._passes + 1
@@ -135,8 +139,15 @@ class Session(EngineSession):
 
 def written(request: Request) -> Completion:
     """A quarter of the answers do not parse, some of those are cut off."""
-    content = f"{request.messages}{request.sampling}"
+    content = f"{request.messages}{request.sampling}{request.prefill}"
     draw = hashlib.sha256(content.encode(errors="surrogatepass")).digest()[0]
+    if request.prefill:
+        return Completion(
+            text=f"{request.prefill}[[{'AB'[draw % 2]}]]</answer>",
+            finish_reason="stop",
+            prompt_tokens=10,
+            completion_tokens=20,
+        )
     text = ("<answer>[[A]]</answer>", "<answer>[[B]]</answer>", "[[A]]", "A!")[draw % 4]
     return Completion(
         text=text,
@@ -158,6 +169,7 @@ def drifted(request: Request, passes: int, share: int) -> Completion:
 class ScriptedByOptions(Engine, frozen=True, kw_only=True):
     """An engine without weights."""
 
+    prefills: ClassVar[bool] = True
     log: Annotated[str, Option(description="file that gets a line per request")] = ""
     seconds: Annotated[float, Option(description="time per request", ge=0)] = 0.0
     fail: Annotated[str, Option(description="what the prompt of a failing request has")] = ""

@@ -86,6 +86,7 @@ LAYERS: tuple[set[str], ...] = (
     {"evaluation", "installing", "prompt_prints", "rewarding", "contrasts", "import_parts"}
     | {"imported"},
     {"tradeoffs", "repeating"},
+    {"budgets"},
     {"assessing"},
     {"bench", "fingerprints", "mix_report"},
     {"importing"},

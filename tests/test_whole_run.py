@@ -86,6 +86,29 @@ def test_the_trained_judge_is_evaluated_on_the_real_benchmarks_in_one_go(smoke, 
         assert 0 <= report["scores"]["headline"]["value"] <= 1
 
 
+def test_the_trained_judge_says_what_its_reasoning_is_worth(smoke, tmp_path):
+    checkpoint = Path(smoke["folder"]) / "stages" / "grpo" / "checkpoint"
+    asked = ("--backbone", str(checkpoint), "--limit", "40", "--budget", "4,16,64")
+    run = rmr1(tmp_path, "bench", "toy", *asked)
+    (curve,) = run["curves"]
+    tokens = [point["tokens"] for point in curve["points"]]
+    assert tokens == sorted(tokens), "a larger budget writes more"
+    assert tokens[0] < tokens[-1]
+    assert curve["points"][0]["score"]["value"] < curve["points"][-1]["score"]["value"]
+    evaluation = Path(run["folder"]) / "evaluation"
+    whole, cut = (
+        {
+            (line["pair_id"], line["chosen_first"]): line
+            for line in map(json.loads, (folder / "judgments.jsonl").read_text().splitlines())
+        }
+        for folder in (evaluation, evaluation / "budgets" / "16")
+    )
+    assert cut.keys() == whole.keys()
+    short = [key for key in whole if whole[key]["completion"]["completion_tokens"] <= 16]
+    assert 0 < len(short) < len(whole)
+    assert all(cut[key] == whole[key] for key in short), "what is not longer is not asked again"
+
+
 def test_the_whole_recipe_learns_to_judge(tmp_path):
     reached = accuracies(rmr1(tmp_path, "run"))
     assert reached["before"] < 0.1

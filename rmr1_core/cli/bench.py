@@ -40,6 +40,7 @@ from rmr1_core.cli.reproduce import (
     reproduce_option,
     set_up_reproduction,
 )
+from rmr1_core.cli.vote_options import adaptive_option, budget_option, samples_option
 from rmr1_core.errors import UsageError
 from rmr1_core.values import Order, Ref
 
@@ -51,6 +52,7 @@ from rmr1_core.values import Order, Ref
     "  rmr1 bench rewardbench rm-bench rmb --backbone ./my-judge --data ./data --allow-partial\n"
     "  rmr1 bench rmb --backbone org/model --limit 200 -n 4 --dtype float32\n"
     "  rmr1 bench rm-bench --backbone qwen7b -n 16 --adaptive 0.95\n"
+    "  rmr1 bench rm-bench --backbone qwen7b --budget 512,1024,2048\n"
     "  rmr1 bench rm-bench --engine openai --base-url https://host/v1 --model NAME\n"
     "  rmr1 bench --engine vllm --help           the options of an engine, too\n"
     "  rmr1 bench rmb --backbone qwen7b --detach   goes on without the terminal\n"
@@ -73,22 +75,9 @@ from rmr1_core.values import Order, Ref
     help="Which answer comes first: both ways, seeded half and half, the chosen one, "
     "or drawn at random (seeded).",
 )
-@click.option(
-    "-n",
-    "--samples",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Samples per pair and order; the majority counts.",
-)
-@click.option(
-    "--adaptive",
-    "confidence",
-    type=click.FloatRange(0.5, 1, min_open=True),
-    metavar="CONFIDENCE",
-    help="With -n: draw no more samples of a pair and order once their majority is settled with "
-    "this probability, such as 0.95; 1: for certain.",
-)
+@samples_option
+@adaptive_option
+@budget_option
 @temperature_option
 @top_p_option
 @max_new_tokens_option
@@ -239,6 +228,8 @@ def _print_plan(plans: Any, found: Any, as_json: bool) -> None:
     print_table(("benchmark", "pairs", "judgments", "requests"), rows)
     if plans[0].passes > 1:
         click.echo(f"in {plans[0].passes} passes, which all ask the same")
+    if cut := sum(p.at_budgets for p in plans):
+        click.echo(f"then at most {cut:,} answers are cut at the budgets and finished\n")
     if found:
         print_reproduction(found)
     click.echo("The first prompt:\n")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, ClassVar
 
 from rmr1_core.assessing import JudgeParts
 from rmr1_core.components import Backbone, Engine, EngineSession, PromptStrategy
@@ -14,7 +16,8 @@ from rmr1_core.slots import protocol_of
 from rmr1_core.values import Answer, Completion, Request, RequestFailed
 
 Script = Callable[[Request], str | Completion | RequestFailed]
-"""What answers a request: a text, a whole completion, or a failure."""
+"""What answers a request: a text to follow its `prefill`, a whole completion, or a failure."""
+_WORD = re.compile(r"\S+")
 
 
 class ScriptedSession(EngineSession):
@@ -30,18 +33,28 @@ class ScriptedSession(EngineSession):
             self.requests.append(request)
             written = self._write(request)
             if isinstance(written, str):
+                text = request.prefill + written
                 written = Completion(
-                    text=written,
+                    text=text,
                     finish_reason="stop",
                     prompt_tokens=sum(len(m.content.split()) for m in request.messages),
-                    completion_tokens=len(written.split()),
+                    completion_tokens=len(text.split()),
                 )
             yield Answer(id=request.id, result=written)
+
+    def beginnings(self, texts: Sequence[str], tokens: int) -> list[int]:
+        """Words are tokens."""
+        ends = [[word.end() for word in islice(_WORD.finditer(text), tokens + 1)] for text in texts]
+        return [
+            end[tokens - 1] if len(end) > tokens else len(text)
+            for end, text in zip(ends, texts, strict=True)
+        ]
 
 
 class ScriptedEngine(Engine, frozen=True, kw_only=True):
     """An engine without weights: `write(request)` is the judge."""
 
+    prefills: ClassVar[bool] = True
     write: Script
 
     def own_backbone(self) -> Backbone | None:

@@ -281,3 +281,21 @@ def test_a_vote_of_one_cannot_end_early(cli: Cli) -> None:
     done = cli("bench", "sample-one", *JUDGE, "--adaptive", "0.9")
     assert done.code == 2
     assert "add -n 16" in done.err
+
+
+def test_budgets_are_a_curve_and_another_pass(cli: Cli) -> None:
+    planned = cli("bench", "sample-one", *JUDGE, "--budget", "64, 16", "--dry-run")
+    assert "at most 48 answers are cut at the budgets" in planned.out
+    done = cli("bench", "sample-one", *JUDGE, "--budget", "64, 16")
+    assert "tokens of reasoning" in done.out
+    (curve,) = cli("runs", "show", "last", "--json").json["curves"]
+    assert [point["at"] for point in curve["points"]] == [16, 64, None]
+    (folder,) = runs_in(Path())
+    assert (folder / "evaluation" / "budgets" / "16" / "judgments.jsonl").exists()
+    replayed = cli("bench", "sample-one", "--engine", f"replay:{folder}", "--json").json
+    resumed = cli("bench", "--resume", folder.name, "--json").json
+    assert replayed["reports"][0]["scores"] == resumed["reports"][0]["scores"]
+    assert cli("bench", "sample-one", *JUDGE, "--budget", "many").code == 2
+    refused = cli("bench", "sample-one", "--engine", f"replay:{folder}", "--budget", "16")
+    assert refused.code == 2
+    assert "cannot go on with an answer that is cut" in refused.err

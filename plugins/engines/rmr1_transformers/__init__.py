@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from rmr1_core import Backbone, Check, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import MissingPackage
@@ -23,6 +23,7 @@ class TransformersEngine(Engine, frozen=True, kw_only=True):
     not applied, only its end-of-sequence tokens are.
     """
 
+    prefills: ClassVar[bool] = True
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
         Option(description="'auto': bfloat16 on a GPU that has it, float32 on a CPU"),

@@ -14,11 +14,13 @@ from rmr1_core import Request
 
 
 class Item(NamedTuple):
-    """A request as the model sees it. `limit` is the most tokens that it may write."""
+    """A request as the model sees it. `limit` is the most tokens that it may write; the last
+    `begun` tokens of `prompt` are the answer's beginning, which was given."""
 
     request: Request
     prompt: tuple[int, ...]
     limit: int
+    begun: int = 0
 
     @property
     def manner(self) -> tuple[float, float, tuple[str, ...]]:

@@ -23,6 +23,7 @@ from rmr1_transformers.batching import Budget, Item, in_order, take
 from rmr1_transformers.decoding import Decoding, DecodingOptions, Finished, Row
 from rmr1_transformers.loading import Loaded
 from rmr1_transformers.memory import token_budget
+from rmr1_transformers.prefills import first_tokens, text_after, text_ids
 from rmr1_transformers.stopping import StopStrings
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class TransformersSession(EngineSession):
             while queue:
                 yield from self._answer(take(queue), queue)
 
+    def beginnings(self, texts: Sequence[str], tokens: int) -> list[int]:
+        """For each text how many characters its first so many tokens are."""
+        return [first_tokens(self._loaded.tokenizer, text, tokens) for text in texts]
+
     def close(self) -> None:
         """Let go of the model and its memory."""
         gpu = self._loaded.model.device.type == "cuda"
@@ -121,6 +126,8 @@ class TransformersSession(EngineSession):
         """The request ready for a batch, or its answer where nothing can be written."""
         if isinstance(prompt, str):
             return Answer(id=request.id, result=RequestFailed(error=prompt))
+        begun = text_ids(self._loaded.tokenizer, request.prefill) if request.prefill else []
+        prompt = [*prompt, *begun]
         limit, context = request.sampling.max_new_tokens, self._loaded.context
         if context is not None:
             limit = min(limit, context - len(prompt))
@@ -134,7 +141,7 @@ class TransformersSession(EngineSession):
                     completion_tokens=0,
                 ),
             )
-        return Item(request, tuple(prompt), limit)
+        return Item(request, tuple(prompt), limit, len(begun))
 
     def _answer(self, items: list[Item], queue: deque[Item]) -> Iterator[Answer]:
         """Answer items of one manner; when memory runs out, the unfinished ones are queued."""
@@ -187,12 +194,13 @@ class TransformersSession(EngineSession):
         tokens = finished.tokens
         if tokens[-1] in self._loaded.eos:
             tokens = tokens[:-1]
-        text = self._loaded.tokenizer.decode(tokens, skip_special_tokens=True)
+        begun = item.prompt[len(item.prompt) - item.begun :]
+        text = text_after(self._loaded.tokenizer, begun, tokens)
         completion = Completion(
-            text=_cut(text, item.request.sampling.stop),
+            text=item.request.prefill + _cut(text, item.request.sampling.stop),
             finish_reason=finished.finish_reason,
-            prompt_tokens=len(item.prompt),
-            completion_tokens=len(finished.tokens),
+            prompt_tokens=len(item.prompt) - item.begun,
+            completion_tokens=item.begun + len(finished.tokens),
         )
         return Answer(id=item.request.id, result=completion)
 
