@@ -95,10 +95,10 @@ def import_(
 ) -> int:
     """Make a run of another project's logs at PATH.
 
-    That is a file or a folder. Nothing is asked of a model. The answers are read again by the parser here where their notation
-    is known, and scored by the benchmark's rules. The run is one like any other for rmr1 runs,
-    compare, view, report and export, and says where it is from. Pairs are taken from the log, or
-    from --data or the hub where the log does not hold them.
+    That is a file or a folder. Nothing is asked of a model. The answers are read again by the
+    parser here where their notation is known, and scored by the benchmark's rules. The run is one
+    like any other for rmr1 runs, compare, view, report and export, and says where it is from. Pairs
+    are taken from the log, or from --data or the hub where the log does not hold them.
     """
     from rmr1_core import importing, runs
     from rmr1_core.cli.reproduce import print_run
