@@ -7,9 +7,8 @@ tokenizer, or from stated assumptions. No model is asked.
 from __future__ import annotations
 
 import statistics as moments
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from itertools import combinations, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,21 +18,18 @@ from rmr1_core.bench import Asked, BenchRequest
 from rmr1_core.budgets import FINISH_TOKENS
 from rmr1_core.comparing import headline_contrasts
 from rmr1_core.contrasts import measured
+from rmr1_core.earlier import Earlier, earlier_runs, judge_key, same_judge
 from rmr1_core.errors import Rmr1Error
 from rmr1_core.lookup import pinned
 from rmr1_core.paired import Contrast
 from rmr1_core.sides import Side
 from rmr1_core.slots import assign_orders
-from rmr1_core.stored import StoredRun
 from rmr1_core.token_counts import token_counter
 from rmr1_core.values import (
     EvalProtocol,
     OrderVerdict,
     Outcome,
     Pair,
-    Ref,
-    Report,
-    RunRecord,
     Value,
     Verdict,
 )
@@ -45,6 +41,10 @@ COUNTED = 300
 """Prompts whose tokens are counted, spread over all."""
 ENOUGH = 30
 """Prompts on which two earlier runs must have been judged to tell how judges differ."""
+
+
+TRIED = 3
+"""Pairs of earlier runs that are compared, until one tells: all judgments of both are read."""
 
 
 class Need(Value, frozen=True):
@@ -73,21 +73,6 @@ class Forecast(Value, frozen=True):
     sources: tuple[str, ...]
 
 
-class _Earlier(NamedTuple):
-    """A complete run of `rmr1 bench`."""
-
-    run: StoredRun
-    reports: list[Report]
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens of answers by the time from start to end, pauses included."""
-        record = self.run.record
-        ended, began = map(datetime.fromisoformat, (record.finished, record.created))
-        tokens = sum(report.validity.completion_tokens for report in self.reports)
-        return record.repeat * tokens / max((ended - began).total_seconds(), 1.0)
-
-
 class _Known(NamedTuple):
     """A number, and where it is from."""
 
@@ -102,9 +87,9 @@ def forecast(request: BenchRequest, runs_dir: Path | None) -> Forecast:
         UsageError: a name is unknown, or the data cannot be used.
     """
     judge, engine, prompt = bench.judge_of(request.backbone, request.engine, request.prompt)
-    earlier = list(_earlier(runs_dir))
+    earlier = list(earlier_runs(runs_dir))
     backbone = request.backbone and pinned("backbone", request.backbone)
-    own = [e for e in earlier if _same_judge(e.run.record, backbone, engine)]
+    own = [e for e in earlier if same_judge(e.run.record, backbone, engine)]
     alike = [e for e in own if e.run.record.prompt == pinned("prompt", prompt)]
     rate = _rate([e for e in own if e.run.record.engine == pinned("engine", engine)])
     needs, sources = [], [rate.source] if rate else []
@@ -122,7 +107,7 @@ def forecast(request: BenchRequest, runs_dir: Path | None) -> Forecast:
 
 def _need(
     found: Asked, judge: JudgeParts, request: BenchRequest,
-    alike: Sequence[_Earlier], earlier: Sequence[_Earlier], rate: _Known | None,
+    alike: Sequence[Earlier], earlier: Sequence[Earlier], rate: _Known | None,
 ) -> tuple[Need, list[str]]:  # fmt: skip
     name, requests = found.benchmark.name, request.repeat * len(found.requests)
     limit = judge.max_new_tokens(request.protocol)
@@ -153,27 +138,7 @@ def _need(
     return need, [asked.source, answers, spread.source]
 
 
-def _earlier(runs_dir: Path | None) -> Iterator[_Earlier]:
-    """The complete runs of `rmr1 bench` that are kept, the newest first; damaged ones left out."""
-    for folder in reversed(StoredRun.kept(runs_dir)):
-        try:
-            run = StoredRun(folder)
-            measured_here = run.record.command == "bench" and run.record.imported is None
-            if measured_here and run.record.status == "done":
-                yield _Earlier(run, run.evaluations()[0].reports())
-        except (Rmr1Error, IndexError):
-            continue
-
-
-def _same_judge(record: RunRecord, backbone: Ref | None, engine: Ref) -> bool:
-    """Whether the same weights judged, or the same model behind the same kind of engine."""
-    if record.backbone is not None or backbone is not None:
-        return record.backbone == backbone
-    then = record.engine or Ref(name="")
-    return (then.name, then.options.get("model")) == (engine.name, engine.options.get("model"))
-
-
-def _rate(runs: Sequence[_Earlier]) -> _Known | None:
+def _rate(runs: Sequence[Earlier]) -> _Known | None:
     """Tokens per second: of the fastest run, since a pause only ever makes a run slower."""
     if not runs:
         return None
@@ -184,7 +149,7 @@ def _rate(runs: Sequence[_Earlier]) -> _Known | None:
 
 
 def _usual(
-    runs: Sequence[_Earlier], benchmark: str, field: str, *, same_benchmark: bool = False
+    runs: Sequence[Earlier], benchmark: str, field: str, *, same_benchmark: bool = False
 ) -> _Known | None:
     """Mean tokens of a judgment in the newest run of this benchmark, else of any."""
     what = {"completion_tokens": "length of answers", "prompt_tokens": "prompts"}[field]
@@ -240,14 +205,17 @@ def _rule(found: Asked, protocol: EvalProtocol) -> str:
     return protocol.scoring if protocol.scoring in scorings else scorings[0]
 
 
-def _spread(benchmark: str, earlier: Sequence[_Earlier]) -> _Known:
+def _spread(benchmark: str, earlier: Sequence[Earlier]) -> _Known:
     """The mean square of two judges' difference on a prompt: of the two newest runs of the
-    benchmark, else assumed."""
+    benchmark by different judges, else assumed."""
     runs = [e.run for e in earlier if any(r.benchmark == benchmark for r in e.reports)]
-    for first, second in islice(pairwise(runs), 1):
-        found = headline_contrasts(
-            Side(first, first.evaluations()[0]), Side(second, second.evaluations()[0])
-        ).get(benchmark)
+    pairs = ((a, b) for a, b in combinations(runs, 2) if judge_key(a.record) != judge_key(b.record))
+    for first, second in islice(pairs, TRIED):
+        sides = [Side(run, run.evaluations()[0]) for run in (first, second)]
+        try:
+            found = headline_contrasts(*sides).get(benchmark)
+        except Rmr1Error:  # damaged, or of a plugin that is gone
+            continue
         if found is not None and found.variance and found.clusters >= ENOUGH:
             spread = found.variance * found.clusters
             names = f"{second.folder.name} and {first.folder.name}"

@@ -107,7 +107,7 @@ LAYERS: tuple[set[str], ...] = (
     {"pipeline", "curves", "show"},
     {"train"},
     {"stored"},
-    {"sides"},
+    {"sides", "earlier"},
     {"joining"},
     {"comparing"},
     {"compare_words", "forecast"},

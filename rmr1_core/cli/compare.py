@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ def compare(
     from rmr1_core.comparing import gate
     from rmr1_core.sides import choose
 
+    if fail_below is not None and math.isnan(fail_below):
+        raise UsageError("--fail-below nan is no number of points; see: rmr1 compare --help")
     _refuse_contradictions(asked)
     sides = choose(runs, runs_dir, baseline)
     found = flow(

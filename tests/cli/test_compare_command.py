@@ -73,6 +73,13 @@ def test_a_gate_ends_with_1_after_the_comparison_was_printed(
     )
 
 
+def test_a_gate_of_no_number_is_refused(cli: Cli, two: tuple[str, str]) -> None:
+    """Nothing is above NaN: the gate would be open, whatever came."""
+    refused = cli("compare", *two, "--fail-below", "nan")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--fail-below" in refused.err
+
+
 def test_a_training_run_alone_is_compared_with_itself_before_training(cli: Cli) -> None:
     assert cli("run", "--recipe", "sample").code == 0
     done = cli("compare", "last")

@@ -71,6 +71,31 @@ def test_what_can_be_seen_is_that_of_two_earlier_runs(tmp_path: Path) -> None:
     assert 0.02 < one(found).detectable < 0.3
 
 
+def test_two_runs_of_one_judge_do_not_tell_how_judges_differ(tmp_path: Path) -> None:
+    """They differ by the engine's nondeterminism alone, which is much less than two judges do."""
+    for prompt in ("", "hello ", "hello "):
+        bench.execute(bench.start(tmp_path, request(prompt=prompt)))
+    first, _, third = (folder.name for folder in runs.folders(tmp_path))
+    found = forecast(request(), tmp_path)
+    assert any(f"as {first} and {third} differ" in source for source in found.sources)
+    assert 0.02 < one(found).detectable < 0.3
+
+
+def test_one_judge_judged_twice_leaves_the_assumption(tmp_path: Path) -> None:
+    for _ in range(2):
+        bench.execute(bench.start(tmp_path, request()))
+    assert any("taken to differ on 20 %" in s for s in forecast(request(), tmp_path).sources)
+
+
+def test_an_earlier_run_with_a_damaged_journal_is_passed_over(tmp_path: Path) -> None:
+    for prompt in ("", "hello ", "hey "):
+        bench.execute(bench.start(tmp_path, request(prompt=prompt)))
+    first, second, third = runs.folders(tmp_path)
+    Evaluation(third / bench.FOLDER).journal.write_text("{}\n")
+    sources = forecast(request(), tmp_path).sources
+    assert any(f"as {first.name} and {second.name} differ" in source for source in sources)
+
+
 def test_runs_that_are_not_done_tell_nothing(tmp_path: Path) -> None:
     bench.start(tmp_path, request())
     assert not one(forecast(request(), tmp_path)).answers_known
