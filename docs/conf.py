@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_type_hints
 
 import rmr1_core
 
@@ -49,7 +51,7 @@ def setup(app: Any) -> None:
     """Add what draws mathematics, as MathML, and what our docstrings need."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("missing-reference", _named)
-    app.connect("autodoc-process-signature", _with_plain_defaults)
+    app.connect("autodoc-process-signature", _plain_signature)
     app.connect("autodoc-process-docstring", _plain_text, priority=400)
 
 
@@ -69,17 +71,56 @@ def _named(app: Any, env: Any, node: Any, text: Any) -> Any:
     return text
 
 
-def _with_plain_defaults(*event: Any) -> tuple[str | None, str | None]:
-    """Write a default that is made anew for each call as `...`, which is Python."""
+def _plain_signature(*event: Any) -> tuple[str | None, str | None]:
+    """A signature without what is said of options, which `_plain_text` says below it.
+
+    A default that is made anew for each call is shown as `...`, which is Python.
+    """
     signature, result = event[-2:]
-    return signature and re.sub(r"<[^<>]*>", "...", signature), result
+    if signature is None:
+        return signature, result
+    signature = re.sub(r"<[^<>]*>", "...", signature)
+    try:
+        function = ast.parse(f"def f{signature}: ...")
+    except SyntaxError:
+        return signature, result
+    return ast.unparse(_Bare().visit(function)).split("\n")[0][len("def f") : -1], result
+
+
+class _Bare(ast.NodeTransformer):
+    """Types alone, of types with metadata."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        inner = self.visit(node.operand)  # ~module.Name is autodoc's mark of a short name
+        return inner if inner is not node.operand else node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        if ast.unparse(node.value).endswith("Annotated") and isinstance(node.slice, ast.Tuple):
+            return self.visit(node.slice.elts[0])  # type: ignore[no-any-return]
+        return self.generic_visit(node)
+
+
+def _options(thing: Any) -> Iterator[str]:
+    """A line for each option that a class adds to its base, with its bounds."""
+    try:
+        hints = get_type_hints(thing, include_extras=True)
+    except NameError:  # a name that only type checkers import
+        return
+    for name in vars(thing).get("__annotations__", {}):
+        for meta in getattr(hints[name], "__metadata__", ()):
+            bounds = [f"at least {meta.ge}"] if meta.ge is not None else []
+            bounds += [f"at most {meta.le}"] if meta.le is not None else []
+            if meta.description:
+                yield f":param {name}: {'; '.join([meta.description, *bounds])}"
 
 
 def _plain_text(*event: Any) -> None:
     """Show indented paragraphs as code, and read no words before a colon as a type."""
-    _app, what, _name, _thing, _options, lines = event
+    _app, what, _name, thing, _autodoc, lines = event
     text = "\n".join(lines)
     lines[:] = re.sub(r"(?m)^(\S.*)(?<!::)\n\n(?= {4,}\S)", r"\1\n\n::\n\n", text).split("\n")
+    if what == "class" and (options := list(_options(thing))):
+        lines += ["", *options, ""]
     if what in ("attribute", "data", "property"):
         lines.insert(0, "")  # where napoleon looks for a type
 
