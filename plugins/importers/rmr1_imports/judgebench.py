@@ -6,7 +6,6 @@ is the row's answer B.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from rmr1_core import Importer, LoggedJudgment, Message, Pair, Verdict
 from rmr1_core.datafiles import Row, prompt_key
 from rmr1_core.salvage import read_records
-from rmr1_imports.logs import each, find_logs
+from rmr1_imports.logs import by_scores, each, find_logs, finite
 
 _MARKS = (b'"pair_id"', b'"judge_name"', b'"judgments"')
 _JUDGE = re.compile(r"judge_name=([^,]+),judge_model=(.+?)\.jsonl")
@@ -61,31 +60,39 @@ def _judgments(row: Row) -> Iterator[LoggedJudgment]:
     if not 0 < len(games) < 3:
         raise row.bad("judgments", f"expected one or two, and not {len(games)}")
     for n, game in enumerate(games):
-        verdict, text = _read(row, game)
+        chosen_first = as_given if n == 0 else not as_given
+        verdict, text, scores = _read(row, game, chosen_first)
         yield LoggedJudgment(
             benchmark=benchmark,
             pair=pair,
-            chosen_first=as_given if n == 0 else not as_given,
+            chosen_first=chosen_first,
             verdict=verdict,
             path=str(row.path),
             row=row.number,
             text=text,
+            scores=scores,
         )
 
 
-def _read(row: Row, game: Any) -> tuple[Verdict, str]:
+def _read(
+    row: Row, game: Any, chosen_first: bool
+) -> tuple[Verdict, str, tuple[float, float] | None]:
+    """The decision of a game, what was written, and the scores of A and B where it has any."""
     if game is None:
-        return Verdict.UNPARSED, ""
+        return Verdict.UNPARSED, "", None
     if not isinstance(game, dict):
         raise row.bad("judgments", f"expected an object or null, and not {game!r:.40}")
     decision = game.get("decision")
     verdict = _DECISIONS.get(decision, Verdict.UNPARSED) if decision else Verdict.UNPARSED
     said = game.get("judgment")
-    if isinstance(said, dict):
-        answer = said.get("response")
-        rest = {name: value for name, value in said.items() if name != "prompt"}
-        said = answer if isinstance(answer, str) else json.dumps(rest, ensure_ascii=False)
-    return verdict, said if isinstance(said, str) else ""
+    if not isinstance(said, dict):
+        return verdict, said if isinstance(said, str) else "", None
+    listed = said.get("scores")
+    if isinstance(listed, list) and len(listed) == 2:
+        a, b = (finite(row, "judgments", score) for score in listed)
+        return verdict, by_scores(*((a, b) if chosen_first else (b, a)))[1], (a, b)
+    answer = said.get("response")
+    return verdict, answer if isinstance(answer, str) else "", None
 
 
 def _pair(row: Row, label: str) -> Pair:

@@ -233,6 +233,19 @@ def test_judgebench_s_two_games_are_a_judgment_in_each_order(tmp_path: Path) -> 
     assert (part.pairs[0].chosen, part.pairs[0].rejected) == ("he", "she")
 
 
+@pytest.mark.usefixtures("judgebench")
+def test_scores_in_judgebench_s_outputs_are_those_of_the_answers_as_shown(tmp_path: Path) -> None:
+    said = {"judge_model": "m", "prompt": "", "response": "", "scores": [5.5, 14.0]}
+    swapped = {**said, "scores": [14.0, 5.5]}
+    games = [{"judgment": said, "decision": "B>A"}, {"judgment": swapped, "decision": "A>B"}]
+    log = write_lines(tmp_path / NAME, [output(judgments=games)])
+    first, second = found(log).parts[0].judgments
+    assert (first.completion.scores, second.completion.scores) == ((5.5, 14.0), (14.0, 5.5))
+    assert first.completion.text == second.completion.text == "chosen 14, rejected 5.5"
+    assert first.correct
+    assert second.correct
+
+
 def test_a_log_of_a_benchmark_that_is_not_installed_says_so(tmp_path: Path) -> None:
     log = write_lines(tmp_path / NAME, [output()])
     with pytest.raises(UsageError, match="logs are of judgebench, and no installed plugin offers"):
