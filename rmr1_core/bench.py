@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rmr1_core import budgets, environments, imported, runs
+from rmr1_core import budgets, environments, imported, run_plugins, runs
 from rmr1_core.assessing import JudgeParts, judge_all
 from rmr1_core.components import Backbone, Benchmark, Engine
 from rmr1_core.errors import BadInput, UnknownName, UsageError
@@ -110,6 +110,7 @@ def start(root: Path, request: BenchRequest) -> Path:
             environments=needed,
             reproduces=request.reproduces,
             repeat=request.repeat,
+            plugins=run_plugins.keep(folder),
         )
         runs.write_record(folder, record)
     return folder
@@ -123,6 +124,7 @@ def execute(folder: Path) -> list[Report]:
         MissingEnvironment: the engine's environment has to be built first.
     """
     record = imported.to_go_on(folder)
+    run_plugins.use(folder, record.plugins)
     protocol = _protocol(folder, record)
     judge, _, _ = judge_of(record.backbone, record.engine, record.prompt)
     record = environments.recorded([judge.engine.environment], record)
@@ -141,6 +143,7 @@ def rescore(folder: Path, scoring: str | None, parser: str | None) -> list[Repor
         UsageError: not all judgments are made yet.
     """
     record = runs.read_record(folder)
+    run_plugins.use(folder, record.plugins)
     protocol = _protocol(folder, record)
     evaluation = Evaluation(folder / FOLDER)
     benchmarks = benchmarks_of(record.benchmarks)

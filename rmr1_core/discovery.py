@@ -137,7 +137,8 @@ class Plugins:
 
     def move_file(self, file: LoadedFile, path: Path) -> None:
         """Where a plugin that is a file, and was loaded, is from now on."""
-        self._files[file.name] = file._replace(path=path)
+        origin = file.origin or str(file.path)
+        self._files[file.name] = file._replace(path=path, origin=origin)
         self._plugins[file.name] = msgspec.structs.replace(self._plugins[file.name], file=str(path))
 
     def register(self, name: str, module: ModuleType | object) -> None:

@@ -42,11 +42,15 @@ class UsageError(Rmr1Error):
 class UnknownName(UsageError):
     """No component of this kind has this name."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], hint: str = "", lacking: str = ""
+    ) -> None:
         self.kind, self.name = kind, name
         near = difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=0.5)
-        guess = f"; did you mean {near[0]!r}?" if near else f"; see: {hint or f'rmr1 list {kind}s'}"
-        super().__init__(f"no {kind} named {name!r}{guess}")
+        see = lacking or f"see: {hint or f'rmr1 list {kind}s'}"
+        guess = f"did you mean {near[0]!r}?" if near else see
+        more = f" ({lacking})" if near and lacking else ""
+        super().__init__(f"no {kind} named {name!r}; {guess}{more}")
 
 
 class AmbiguousName(UsageError):

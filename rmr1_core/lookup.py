@@ -16,6 +16,7 @@ import msgspec
 from rmr1_core.components import KINDS, Backbone, Component, Engine, Option, PromptStrategy
 from rmr1_core.discovery import Offer, Plugins, plugins
 from rmr1_core.errors import AmbiguousName, BadInput, BadOption, UnknownName, UsageError
+from rmr1_core.lacking import why_lacking
 from rmr1_core.values import Recipe, Ref, Value
 from rmr1_core.words import misfit, option_misfit, type_words
 
@@ -60,7 +61,8 @@ def find(kind: str, name: str, known: Plugins | None = None) -> Any:
         case [offer]:
             return offer.component
         case []:
-            raise UnknownName(kind, name, names(kind, known))
+            lacking = why_lacking(kind, name, known or plugins())
+            raise UnknownName(kind, name, names(kind, known), lacking=lacking)
         case _:
             raise AmbiguousName(kind, name, (offer.plugin for offer in matches))
 

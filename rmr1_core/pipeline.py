@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from rmr1_core import environments, jobs, jsonl, launching, runs
+from rmr1_core import environments, jobs, jsonl, launching, plugin_files, runs
 from rmr1_core.assessing import JudgeParts, judge_all
 from rmr1_core.bench import benchmarks_of, check_scoring
 from rmr1_core.components import Backbone, Benchmark, Engine, Launcher, PromptStrategy, Trainer
@@ -182,7 +182,8 @@ class Pipeline:
         return job
 
     def _plan(self, stage: Stage, budget: float | None) -> Job:
-        return self._trainers[stage.name].plan(self._task(stage, budget))
+        job = self._trainers[stage.name].plan(self._task(stage, budget))
+        return msgspec.structs.replace(job, env={**plugin_files.environment(), **job.env})
 
     def _task(self, stage: Stage, budget: float | None) -> TrainingTask:
         return TrainingTask(

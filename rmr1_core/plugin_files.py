@@ -23,10 +23,11 @@ _MARK = "rmr1_impl"
 
 
 class LoadedFile(NamedTuple):
-    """A plugin's file, and what was in it when it was read."""
+    """A plugin's file, and what was in it when it was read; a run's copy is of an `origin`."""
 
     path: Path
     source: bytes
+    origin: str = ""
 
     @property
     def name(self) -> str:

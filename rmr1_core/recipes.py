@@ -34,11 +34,16 @@ def decode(text: str | bytes, path: Path | str) -> Recipe:
 
 
 def read(path: Path) -> Recipe:
-    """A recipe from a TOML file. Raises BadInput."""
+    """A recipe from a TOML file, with the plugins that it names as absolute paths. Raises
+    BadInput."""
     try:
-        return decode(path.read_bytes(), path)
+        recipe = decode(path.read_bytes(), path)
     except OSError as error:
         raise BadInput(path, error.strerror or "cannot be read") from None
+    if not recipe.plugins:
+        return recipe
+    files = (str(path.absolute().parent / Path(p).expanduser()) for p in recipe.plugins)
+    return msgspec.structs.replace(recipe, plugins=tuple(files))
 
 
 def encode(recipe: Value) -> str:

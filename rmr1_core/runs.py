@@ -173,6 +173,8 @@ def versions() -> Mapping[str, str]:
     for plugin in plugins().listing():
         if plugin.distribution and not plugin.error:
             found[plugin.distribution] = plugin.version
+        if plugin.file and not plugin.error:
+            found[Path(plugin.file).name] = plugin.version
     return found
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rmr1_core import curves, defaults, environments, recipes, runs
+from rmr1_core import curves, defaults, environments, recipes, run_plugins, runs
 from rmr1_core.components import Engine
 from rmr1_core.errors import BadInput
 from rmr1_core.lookup import resolve
@@ -37,9 +37,10 @@ def start(
     if not dry_run:
         environments.labels([engine.environment])
     with runs.created(root, "run", recipe.name) as folder:
+        kept = run_plugins.keep(folder)
         for pipeline in pipelines_of(recipe, folder, ablations):
             pipeline.write()
-        written = recipes.encode(defaults.with_defaults(recipe))
+        written = recipes.encode(defaults.with_defaults(run_plugins.portable(recipe)))
         (folder / RECIPE_FILE).write_text(written, encoding="utf-8")
         record = runs.new_record(
             folder,
@@ -50,6 +51,7 @@ def start(
             prompt=recipe.prompt,
             benchmarks=recipe.benchmarks,
             ablations=tuple(ablations),
+            plugins=kept,
         )
         runs.write_record(folder, record)
     return folder
@@ -70,7 +72,9 @@ def execute(folder: Path) -> list[StageResult]:
 
 
 def resolved(recipe: Recipe) -> Recipe:
-    """The recipe as a run takes it: with its backbone's presets, and paths made absolute."""
+    """The recipe as a run takes it: with the plugins that it names loaded, its backbone's presets,
+    and paths made absolute. Raises UsageError where a plugin is missing."""
+    run_plugins.load_for(recipe)
     return recipes.with_presets(recipes.pinned(recipe))
 
 
@@ -79,6 +83,7 @@ def pipelines(folder: Path) -> list[Pipeline]:
     record = runs.read_record(folder)
     if record.recipe is None:
         raise BadInput(folder / runs.RECORD_FILE, "not a run of rmr1 run", field="recipe")
+    run_plugins.use(folder, record.plugins)
     return pipelines_of(record.recipe, folder, record.ablations)
 
 

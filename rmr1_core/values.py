@@ -440,7 +440,9 @@ class Recipe(Value, frozen=True, forbid_unknown_fields=True):
 
     The recipe with `default` is what `rmr1 run` runs when nothing is named. `ablations` lists the
     variants that `rmr1 run --ablations` adds to the table. `sampled_evaluation`, if given, is a
-    second evaluation shown beside the first, usually at the temperature of training.
+    second evaluation shown beside the first, usually at the temperature of training. `requires`
+    are packages with plugins that have to be installed, as in "rmr1-units>=1.0"; `plugins` files
+    with plugins, relative to the recipe's own file.
     """
 
     name: str
@@ -458,6 +460,8 @@ class Recipe(Value, frozen=True, forbid_unknown_fields=True):
     default: bool = False
     variants: Mapping[str, Variant] = {}
     ablations: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
 
 
 class RowFilters(Value, frozen=True, forbid_unknown_fields=True):
@@ -657,6 +661,15 @@ class Imported(Value, frozen=True):
     differ: int = 0
 
 
+class PluginFile(Value, frozen=True):
+    """A plugin in one file, as a run began with it: where it was, and the hash of its content in
+    hexadecimal digits. The run has a copy."""
+
+    name: str
+    path: str
+    sha256: str
+
+
 class RunRecord(Value, frozen=True):
     """What a run was, written first with status "planned", then "started", and last "done".
 
@@ -686,4 +699,5 @@ class RunRecord(Value, frozen=True):
     repeat: int = 1
     imported: Imported | None = None
     finished: str = ""
+    plugins: tuple[PluginFile, ...] = ()
     error: str = ""

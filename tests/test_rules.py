@@ -77,7 +77,7 @@ LAYERS: tuple[set[str], ...] = (
     {"hookspecs"},
     {"hook_checks"},
     {"discovery"},
-    {"lookup", "observers", "recipes", "progress", "defaults"},
+    {"run_plugins", "lacking", "lookup", "observers", "recipes", "progress", "defaults"},
     {"mixtures", "slots", "token_counts", "anchors", "dispatching", "detaching"}
     | {"logged", "pairing"},
     {"journals", "voting"},
