@@ -49,20 +49,17 @@ def names(kind: str, known: Plugins | None = None) -> list[str]:
 
 
 def find(kind: str, name: str, known: Plugins | None = None) -> Any:
-    """The component of this kind and name, as its plugin offers it.
-
-    Raises:
-        UnknownName, AmbiguousName
-    """
-    offers = (known or plugins()).offers(kind)
+    """The component of this kind and name, as its plugin offers it. Raises UnknownName,
+    AmbiguousName."""
+    known = known or plugins()
+    offers = known.offers(kind)
     qualified = [offer for offer in offers if f"{offer.plugin}/{offer.component.name}" == name]
     matches: list[Offer] = qualified or [o for o in offers if o.component.name == name]
     match matches:
         case [offer]:
             return offer.component
         case []:
-            lacking = why_lacking(kind, name, known or plugins())
-            raise UnknownName(kind, name, names(kind, known), lacking=lacking)
+            raise UnknownName(kind, name, names(kind, known), "", why_lacking(kind, name, known))
         case _:
             raise AmbiguousName(kind, name, (offer.plugin for offer in matches))
 

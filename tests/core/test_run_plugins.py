@@ -149,8 +149,8 @@ def test_stored_judgments_are_scored_again_with_the_runs_copy(
             "installed-sample>=2",
             UsageError,
             (
-                "recipe 'sample' needs installed-sample>=2, and 1.0 is installed; change that with: "
-                "rmr1 install 'installed-sample>=2'"
+                "recipe 'sample' needs installed-sample>=2, and 1.0 is installed; change that "
+                "with: rmr1 install 'installed-sample>=2'"
             ),
         ),
         (
