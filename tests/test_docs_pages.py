@@ -73,6 +73,41 @@ def test_the_commands_for_an_api_model_work(
     assert len(list(tmp_path.glob("runs/*/evaluation/judgments.jsonl"))) == 1
 
 
+def test_the_commands_for_a_judge_of_ones_own_work_up_to_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"prompt": f"question {i}", "chosen": f"good {i}", "rejected": f"bad {i}"} for i in range(4)
+    ]
+    (tmp_path / "prefs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\ndescription = "a few"\n\n[[sources]]\nname = "few"\n'
+        'dataset = { name = "preferences:prefs.jsonl", options = { licence = "MIT" } }\n'
+    )
+    ran = []
+    for line in _lines("train-your-own.md"):
+        text = line.text.replace("PATH", "prefs.jsonl").replace(" --tokenizer qwen7b", "")
+        words = line._replace(text=text).words
+        if words[0] == "data" or "--dry-run" in words:
+            assert run_command(words) == 0, line
+            ran.append(words)
+        if words[:2] == ["data", "distill"]:
+            _with_traces(tmp_path / "mine" / "train.jsonl", tmp_path / "traces" / "train.jsonl")
+    assert [words[0] for words in ran] == ["data", "data", "data", "data", "run"]
+    assert len(list(tmp_path.glob("runs/*/stages/*/run.sh"))) == 2
+
+
+def _with_traces(mixed: Path, traced: Path) -> None:
+    """What a distillation would leave: the same rows with an answer that ends in their verdict."""
+    traced.parent.mkdir()
+    with traced.open("w") as file:
+        for row in map(json.loads, mixed.read_text().splitlines()):
+            verdict = "A" if row["chosen_first"] else "B"
+            trace = f"<type>Chat</type> <eval>…</eval> <answer>[[{verdict}]]</answer>"
+            file.write(json.dumps({**row, "trace": trace}) + "\n")
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_five_minutes_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
