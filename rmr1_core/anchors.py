@@ -149,6 +149,11 @@ def of_run(
         )
     protocol, parser = record.protocol or EvalProtocol(), _parser(record)
     found = [b for report in reports for b in beside(report, anchors, protocol, parser)]
+    return as_known(record, found)
+
+
+def as_known(record: RunRecord, found: list[Beside]) -> list[Beside]:
+    """The same, but of an imported run without what was done otherwise: that is not known."""
     if record.imported is None:
         return found
     unknown = "imported: how it was judged is not known"

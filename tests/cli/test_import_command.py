@@ -67,6 +67,21 @@ def test_an_imported_run_is_scored_again_and_compared(cli: Run, log: Path) -> No
     assert "rmb" in compared.out
 
 
+def test_what_a_log_does_not_say_is_not_made_up(cli: Run, log: Path) -> None:
+    cli("import", "logs.json", "--backbone", "rm-r1-qwen32b")
+    assert cli("report", "last").code == 0
+    (page,) = Path("runs").glob("*/report.html")
+    text = page.read_text()
+    assert "6 judgments in 1 file of the format rm-r1" in text
+    assert "imported: how it was judged is not known" in text
+    for unknown in ("truncated", "tokens p50, p95", "temperature 0"):
+        assert unknown not in text
+    assert cli("export", "last", "--to", "csv", "-o", "out.csv").code == 0
+    header, row, *_ = (line.split(",") for line in Path("out.csv").read_text().splitlines())
+    at = header.index("finish_reason") - len(header)
+    assert row[at : at + 5] == [""] * 5
+
+
 def test_an_imported_run_has_nothing_to_go_on_with(cli: Run, log: Path) -> None:
     cli("import", "logs.json")
     refused = cli("bench", "--resume", "last")

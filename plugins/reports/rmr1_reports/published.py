@@ -42,7 +42,7 @@ def published(run: StoredRun, evaluation: StoredEvaluation, report: Report) -> l
     prompt = record.prompt
     parser = str(prompt.options.get("parser", "")) if prompt else ""
     beside = anchors.beside(report, known, evaluation.protocol, parser)
-    return [_told(one, one.anchor in own) for one in beside]
+    return [_told(one, one.anchor in own) for one in anchors.as_known(record, beside)]
 
 
 def marks(found: Sequence[Published], headline: Metric) -> dict[str, tuple[Mark, ...]]:

@@ -86,7 +86,7 @@ def how(run: StoredRun) -> list[tuple[str, str]]:
         ("recipe", recipe_.description.strip() if recipe_ else ""),
         ("backbone", _ref(record.backbone)),
         ("engine", _ref(record.engine)),
-        ("prompt", _ref(record.prompt)),
+        ("read as" if record.imported else "prompt", _ref(record.prompt)),
         ("benchmarks", "\n".join(map(_ref, record.benchmarks))),
         ("imported", "\n".join(provenance(record.imported))),
         ("protocol", _protocol(protocol)),
