@@ -30,10 +30,13 @@ def sentence(compared: Compared, made: BenchmarkCompared, tests: int) -> str:
             f"({points(ends[0])} to {points(ends[1])}), {p_words(test.corrected_p)} {over}."
         )
     alone = f"{p_words(test.p)} alone, " if test.p < ALPHA else ""
+    would = f"one of {points(test.detectable)} points or more would have been seen with 80 % power"
+    if test.detectable >= 1:  # no more than what there can be, which would not be seen either
+        would = "so few prompts cannot tell any difference"
     return (
         f"{where}: no difference can be told ({second} {signed(test.difference)} points, "
         f"{signed(test.low)} to {signed(test.high)}; {alone}{p_words(test.corrected_p)} {over}); "
-        f"one of {points(test.detectable)} points or more would have been seen with 80 % power."
+        f"{would}."
     )
 
 
@@ -62,7 +65,7 @@ def signed(share: float) -> str:
 
 def pair_words(pairs: PairSet) -> str:
     """Which pairs were compared, and why not all."""
-    words = f"{pairs.common:,} pairs of {pairs.prompts:,} prompts"
+    words = f"{_counted(pairs.common, 'pair')} of {_counted(pairs.prompts, 'prompt')}"
     left_out = [
         f"{count:,} {why}"
         for count, why in (
@@ -75,6 +78,10 @@ def pair_words(pairs: PairSet) -> str:
     if pairs.partial:
         words += f", partial: the benchmark has {pairs.expected:,}"
     return words + (f"; left out: {', '.join(left_out)}" if left_out else "")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def flip_words(compared: Compared, made: BenchmarkCompared) -> str:

@@ -22,7 +22,7 @@ from rmr1_core.values import Ref, Value
 class Tested(Value, frozen=True):
     """A metric of two judges. `difference` is the second's less the first's; `low` and `high` are
     its 95 % interval. `corrected_p` heeds all tests of the comparison, and `detectable` is the
-    difference that would have been called real with 80 % power beside so many tests."""
+    difference that would have been called real with 80 % power beside so many tests; 1: none."""
 
     name: str
     n: int

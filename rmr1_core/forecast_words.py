@@ -20,7 +20,7 @@ def print_forecast(found: Forecast) -> None:
     from rmr1_core.show import console, table_of
 
     out, needs = console(), found.needs
-    rows = [_row(need.benchmark, [need], f"{100 * need.detectable:.1f}") for need in needs]
+    rows = [_row(need.benchmark, [need], sees(need)) for need in needs]
     rows += [_row("together", needs, "")] if len(needs) > 1 else []
     table = table_of(COLUMNS, rows)
     for column in table.columns[1:]:
@@ -31,6 +31,11 @@ def print_forecast(found: Forecast) -> None:
     )
     for source in found.sources:
         out.print(source, soft_wrap=True)
+
+
+def sees(need: Need) -> str:
+    """The difference that will be seen, in points; "nothing" where even the largest would not."""
+    return f"{100 * need.detectable:.1f}" if need.detectable < 1 else "nothing"
 
 
 def plain(found: Forecast) -> dict[str, Any]:

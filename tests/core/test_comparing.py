@@ -23,6 +23,7 @@ from rmr1_core import (
     bench,
 )
 from rmr1_core.bench import BenchRequest
+from rmr1_core.compare_words import pair_words, sentence
 from rmr1_core.comparing import BenchmarkCompared, compare, gate
 from rmr1_core.contrasts import contrasts, jackknifed
 from rmr1_core.errors import UnknownName, UsageError
@@ -178,6 +179,24 @@ def test_a_run_that_goes_on_is_not_compared(tmp_path: Path) -> None:
     first, second = judged(tmp_path, always), judged(tmp_path, always, left_out=7)
     with pytest.raises(UsageError, match=f"7 of 80 .* rmr1 bench --resume {second}"):
         compare(sides(tmp_path, first, second))
+
+
+def test_pairs_too_few_to_tell_any_difference_promise_none(tmp_path: Path) -> None:
+    """A capped difference of 100 points would not have been seen either."""
+    first, second = judged(tmp_path, always, size=1), judged(tmp_path, on_even, size=1)
+    found = compare(sides(tmp_path, first, second))
+    (made,) = found.compared[0].benchmarks
+    assert made.tests[0].detectable == 1
+    words = sentence(found.compared[0], made, found.tests)
+    assert words.endswith("; so few prompts cannot tell any difference.")
+    assert pair_words(made.pairs) == "1 pair of 1 prompt"
+    assert (
+        not compare(sides(tmp_path, judged(tmp_path, lambda n, f: False, size=1), second))
+        .compared[0]
+        .benchmarks[0]
+        .tests[0]
+        .real
+    )
 
 
 def test_other_protocols_are_said(tmp_path: Path) -> None:

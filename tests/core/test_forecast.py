@@ -8,7 +8,7 @@ from rmr1_core import EvalProtocol, Ref, bench, runs
 from rmr1_core.bench import BenchRequest
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.forecast import DISCORDANCE, Forecast, Need, forecast
-from rmr1_core.forecast_words import duration, plain
+from rmr1_core.forecast_words import duration, plain, sees
 from rmr1_core.paired import Contrast
 
 pytestmark = pytest.mark.usefixtures("sample")
@@ -104,6 +104,11 @@ def test_runs_that_are_not_done_tell_nothing(tmp_path: Path) -> None:
 def test_a_plan_asks_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     forecast(request(), tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_that_will_see_nothing_says_so(tmp_path: Path) -> None:
+    assert sees(one(forecast(request(size=1), tmp_path))) == "nothing"
+    assert float(sees(one(forecast(request(), tmp_path)))) < 20
 
 
 def test_a_total_is_unknown_where_a_part_is(tmp_path: Path) -> None:
