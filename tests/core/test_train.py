@@ -86,7 +86,8 @@ def test_the_stored_recipe_has_every_option_and_resolves_to_the_same(tmp_path: P
         "fail_while": "/elsewhere",
         "wait_while": "/no/such/file",
     }
-    assert with_defaults(taken) == stored
+    assert stored.requires == ("installed_sample>=1.0",)
+    assert with_defaults(taken) == msgspec.structs.replace(stored, requires=())
     assert (stored.seed, resolve("engine", stored.engine)) == (3, resolve("engine", taken.engine))
 
 
