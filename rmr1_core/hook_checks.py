@@ -101,7 +101,8 @@ def _listed(hook: str, given: Any, expected: type[Any]) -> list[Any]:
     found = list(given)
     for one in found:
         if not isinstance(one, expected):
-            raise TypeError(f"{hook} returned {one!r}, which is not a {kind}")
+            article = "an" if kind[0] in "AEIOU" else "a"
+            raise TypeError(f"{hook} returned {one!r}, which is not {article} {kind}")
     return found
 
 
