@@ -26,6 +26,7 @@ from rmr1_core.components import (
     RewardFunction,
     Trainer,
 )
+from rmr1_core.deprecation import Renamed
 from rmr1_core.hookspecs import hookimpl
 from rmr1_core.parsing import after_thought, parse_verdict, without_quotes
 from rmr1_core.values import (
@@ -126,6 +127,7 @@ __all__ = [
     "PublishedProtocol",
     "Recipe",
     "Ref",
+    "Renamed",
     "Report",
     "Request",
     "RequestFailed",

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from rmr1_core.charts import Chart, overview
+from rmr1_core.deprecation import Renamed
 from rmr1_core.errors import UsageError
 from rmr1_core.parsing import after_thought
 from rmr1_core.values import (
@@ -60,10 +61,12 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, metaclass=_ComponentM
     """Base of all kinds. `summary` is one line for `rmr1 list`.
 
     Fields with a described annotation are the options. A component typed as `NAME:ARGUMENT` gets
-    the argument as its option `argument`, where the class says that there is one.
+    the argument as its option `argument`, where the class says that there is one. Options that had
+    another name before are in `renamed`, by that name; who uses it is told so.
     """
 
     argument: ClassVar[str] = ""
+    renamed: ClassVar[Mapping[str, Renamed]] = {}
     name: str
     summary: str = ""
 

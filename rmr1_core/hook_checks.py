@@ -11,6 +11,7 @@ import pluggy
 
 from rmr1_core import hookspecs
 from rmr1_core.components import KINDS, Component
+from rmr1_core.deprecation import gone
 from rmr1_core.values import Anchor, Check, Mixture, Recipe
 
 OFFERS: Mapping[str, type[Component] | type[Recipe] | type[Mixture]] = {
@@ -35,6 +36,7 @@ def check_hooks(manager: pluggy.PluginManager, module: object) -> None:
         if name not in _HOOKS:
             near = difflib.get_close_matches(name, _HOOKS, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else "; see: docs/hooks.md"
+            guess = gone(name) or guess
             raise pluggy.PluginValidationError(module, f"no hook is named {name!r}{guess}")
         if options.get("wrapper") or options.get("hookwrapper"):
             raise pluggy.PluginValidationError(module, f"hook {name} may not be a wrapper")
@@ -43,7 +45,9 @@ def check_hooks(manager: pluggy.PluginManager, module: object) -> None:
         if unknown:
             takes = ", ".join(known) or "no arguments"
             raise pluggy.PluginValidationError(
-                module, f"hook {name} takes {takes}, and not {', '.join(unknown)}"
+                module,
+                f"hook {name} takes {takes}, and not {', '.join(unknown)}"
+                + gone(f"{name}({unknown[0]})"),
             )
 
 

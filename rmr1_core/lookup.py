@@ -14,6 +14,7 @@ from typing import Annotated, Any, cast, get_args, get_origin
 import msgspec
 
 from rmr1_core.components import KINDS, Backbone, Component, Engine, Option, PromptStrategy
+from rmr1_core.deprecation import current
 from rmr1_core.discovery import Offer, Plugins, plugins
 from rmr1_core.errors import AmbiguousName, BadInput, BadOption, UnknownName, UsageError
 from rmr1_core.lacking import why_lacking
@@ -21,8 +22,7 @@ from rmr1_core.values import Recipe, Ref, Value
 from rmr1_core.words import misfit, option_misfit, type_words
 
 BACKBONE_FILE = "rmr1_backbone.json"
-"""In a folder of weights: the backbone's record, so that a trained judge is asked as it was
-trained."""
+"""In a folder of weights: the backbone's record, with the prompt that it was trained with."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -127,7 +127,7 @@ def with_options(kind: str, component: Component, options: Mapping[str, Any]) ->
         return component
     types = {field.name: field.type for field in _option_fields(component)}
     changes = {}
-    for name, value in options.items():
+    for name, value in current(kind, component, options).items():
         if name not in types:
             known = ", ".join(sorted(types)) or "none"
             raise BadOption(kind, component.name, f"no option {name!r}; its options: {known}")

@@ -18,7 +18,7 @@ from documentation import marked
 import rmr1_core
 from rmr1_core import Backbone, Completion, Dataset, Verdict, mixtures
 from rmr1_core.importing import ImportRequest, find
-from rmr1_core.lookup import BACKBONE_FILE, resolve
+from rmr1_core.lookup import BACKBONE_FILE, resolve, with_options
 from rmr1_core.testing import check_component, example_pair, judgment
 
 
@@ -121,6 +121,27 @@ def test_the_importer_of_the_page_makes_a_run(
     assert [judgment.correct for judgment in part.judgments] == [False]
 
 
+def test_the_option_in_the_page_on_what_stays_has_an_older_name() -> None:
+    steady = _defined(marked("renamed").code)["Steady"](name="steady", summary="always the same")
+    check_component(steady)
+    assert with_options("reward", steady, {"worth": 3.0}).value == 3.0
+
+
+def test_the_tests_in_the_tutorial_are_tests(
+    rmr1_engine: Callable[..., Any],
+    rmr1_cli: Callable[..., Any],
+) -> None:
+    asked: list[Any] = []
+    whole: dict[str, Any] = {}
+    exec(marked("whole").code, whole)
+    whole["check_plugin"] = lambda package, **how: asked.append((package, how))
+    whole["test_the_plugin_keeps_the_contract"]()
+    assert asked == [("rmr1-units", {"whole": True})]
+    found: dict[str, Any] = {}
+    exec(marked("fixtures").code, found)
+    found["test_a_judge_that_always_says_a_gets_half"](rmr1_engine, rmr1_cli)
+
+
 def test_the_template_in_the_documentation_asks_about_both_answers(tmp_path: Path) -> None:
     file = tmp_path / "my-template.toml"
     file.write_text(marked("template").code)
@@ -144,9 +165,9 @@ def _defined(code: str) -> dict[str, Any]:
     """What an excerpt defines, with the imports that it leaves out."""
     imports = (
         "from __future__ import annotations\n"
-        "from collections.abc import Iterator\n"
+        "from collections.abc import Iterator, Mapping\n"
         "from pathlib import Path\n"
-        "from typing import Annotated\n"
+        "from typing import Annotated, ClassVar\n"
         "from rmr1_core.datafiles import read_rows\n"
         f"from rmr1_core import {', '.join(rmr1_core.__all__)}\n"
     )

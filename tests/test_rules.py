@@ -52,6 +52,7 @@ PUBLIC = {
     "rmr1_core.repeating",
     "rmr1_core.rewarding",
     "rmr1_core.decisions",
+    "rmr1_core.deprecation",
     "rmr1_core.judge",
     "rmr1_core.cli.judge_options",
     "rmr1_core.conversations",
@@ -67,7 +68,7 @@ PUBLIC = {
 """What plugins may import of the core."""
 LAYERS: tuple[set[str], ...] = (
     {"errors", "processes", "leftovers", "workers", "folders", "hub", "jsonl", "words"}
-    | {"token_probe", "skipping", "locks", "shielding", "plugin_files", "raw"},
+    | {"deprecation", "token_probe", "skipping", "locks", "shielding", "plugin_files", "raw"},
     {"values", "weights", "keys"},
     {"charts", "axes"},
     {"traces", "ranking", "figures"}
