@@ -368,10 +368,12 @@ class Importer(Component, frozen=True, kw_only=True):
     """Reads what another project's evaluation logged, for `rmr1 import`.
 
     `prompt` names the strategy whose parser can read the answers again; "" where they are written
-    in another notation, or are scores, and only the log's own verdicts say what is meant.
+    in another notation, or are scores, and only the log's own verdicts say what is meant. `unknown`
+    names what a reader may take for said, and no log of the format says.
     """
 
     prompt: str = ""
+    unknown: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def files(self, path: Path) -> Sequence[Path]:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from rmr1_core.values import Imported
 
+_UNKNOWN = ("tokens", "truncation", "temperature", "what was asked")
+"""What no log says."""
+
 
 def provenance(imported: Imported | None) -> Iterator[str]:
     """Lines for a run's page and for people; none for a run that was made here."""
@@ -17,7 +20,7 @@ def provenance(imported: Imported | None) -> Iterator[str]:
     if imported.left_out:
         yield f"left out: {len(imported.left_out):,}, the first: {imported.left_out[0]}"
     yield reading(imported)
-    yield "not known: tokens, truncation, temperature, what was asked"
+    yield f"not known: {', '.join((*imported.unknown, *_UNKNOWN))}"
 
 
 def reading(imported: Imported) -> str:

@@ -104,6 +104,7 @@ def _find(request: ImportRequest, path: Path) -> Found:
             as_logged=verdicts.logged,
             compared=verdicts.compared,
             differ=verdicts.differ,
+            unknown=importer.unknown,
         ),
         prompt=prompt,
         judge=request.backbone or importer.judge(path) or _called(path.resolve()),

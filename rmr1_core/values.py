@@ -648,7 +648,8 @@ class Imported(Value, frozen=True):
     `files` has the SHA-256 of every file that was read, by its path below `source`. `left_out` says
     which of its records could not be used. `differ` counts the judgments of which our parser says
     something else than the log's own scorer did, of the `compared` ones of which both say
-    something; where `as_logged` is set, the log's verdicts are those of the run.
+    something; where `as_logged` is set, the log's verdicts are those of the run. `unknown` names
+    what no log of the format says, beside what none does.
     """
 
     source: str
@@ -659,6 +660,7 @@ class Imported(Value, frozen=True):
     as_logged: bool = False
     compared: int = 0
     differ: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 class PluginFile(Value, frozen=True):

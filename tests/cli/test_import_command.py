@@ -144,6 +144,7 @@ def test_a_run_of_scores_has_nothing_for_a_parser(cli: Run, log: Path) -> None:
     Path("scores.json").write_text(json.dumps({**row, "results": [1]}))
     done = cli("import", "scores.json")
     assert "verdicts: those of the log" in done.out
+    assert "not known: which answer came first, tokens" in cli("runs", "show", "last").out
     refused = cli("runs", "rescore", "last", "--parser", "allenai")
     assert refused.code == 2
     assert "rmr1 import PATH --prompt NAME" in refused.err

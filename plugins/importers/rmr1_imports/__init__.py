@@ -25,6 +25,7 @@ def rmr1_importers() -> Iterable[Importer]:
         RewardBenchResults(
             name="rewardbench",
             summary="RewardBench's results by prompt: eval-set-scores, and rewardbench --save_all",
+            unknown=("which answer came first",),
         ),
         JudgeBenchOutputs(
             name="judgebench", summary="JudgeBench's outputs, with the words, in both orders"
