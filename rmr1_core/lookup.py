@@ -36,8 +36,7 @@ class OptionInfo(Value, frozen=True):
 
 
 def names(kind: str, known: Plugins | None = None) -> list[str]:
-    """What can be typed for a kind: plain names, and `plugin/name` where a name is offered
-    twice."""
+    """What can be typed for a kind: plain names, and `plugin/name` where two plugins offer one."""
     offers = (known or plugins()).offers(kind)
     plain = [offer.component.name for offer in offers]
     return sorted(
@@ -49,8 +48,11 @@ def names(kind: str, known: Plugins | None = None) -> list[str]:
 
 
 def find(kind: str, name: str, known: Plugins | None = None) -> Any:
-    """The component of this kind and name, as its plugin offers it. Raises UnknownName,
-    AmbiguousName."""
+    """The component of this kind and name, as its plugin offers it.
+
+    Raises:
+        UnknownName, AmbiguousName: none, or several plugins, offer this name.
+    """
     known = known or plugins()
     offers = known.offers(kind)
     qualified = [offer for offer in offers if f"{offer.plugin}/{offer.component.name}" == name]
@@ -154,8 +156,7 @@ def option_infos(component: Component) -> list[OptionInfo]:
 
 def pinned(kind: str, ref: Ref) -> Ref:
     """The same reference with its paths made absolute: a folder of weights, the file of
-    `NAME:PATH`, options that are paths. So it means the same when a run goes on from another
-    folder.
+    `NAME:PATH`, options that are paths. So it means the same from another folder.
     """
     name, colon, argument = ref.name.partition(":")
     if kind == "backbone" and ref.name not in names(kind) and _folder(ref.name):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -57,6 +59,22 @@ def test_every_public_module_has_a_page(staged: Path) -> None:
         assert (staged / "api" / f"{module}.rst").exists()
         assert f"{module} <api/{module}>" in tree
         assert importlib.import_module(module).__doc__
+
+
+@pytest.mark.parametrize("module", BUILDER.public_modules())
+def test_what_a_public_function_raises_is_in_its_reference(module: str) -> None:
+    tree = ast.parse(Path(importlib.import_module(module).__file__ or "").read_text())
+    for function in _public_functions(tree):
+        if any(isinstance(node, ast.Raise) and node.exc for node in ast.walk(function)):
+            assert "Raises:" in (ast.get_docstring(function) or ""), f"{module}: {function.name}"
+
+
+def _public_functions(node: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    for child in node.body:
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield from _public_functions(child)
+        if isinstance(child, ast.FunctionDef) and not child.name.startswith("_"):
+            yield child
 
 
 def test_every_command_is_on_the_page_of_commands(staged: Path) -> None:

@@ -103,7 +103,11 @@ class RunName(_Text):
 
 
 def singular(kind: str) -> str:
-    """The kind that is meant by its singular or plural. Raises UsageError for another word."""
+    """The kind that is meant by its singular or plural.
+
+    Raises:
+        UsageError: it is another word.
+    """
     short = kind.removesuffix("s")
     if short not in OFFERS:
         known = [f"{k}s" for k in OFFERS]
@@ -171,7 +175,11 @@ def data_option(command: F) -> F:
 
 
 def named_benchmark(name: str, names: tuple[str, ...], where: str) -> str:
-    """The benchmark of the command that is meant, which may be typed with its plugin."""
+    """The benchmark of the command that is meant, which may be typed with its plugin.
+
+    Raises:
+        UsageError: the command uses none of this name.
+    """
     for typed in names:
         if name in (typed, typed.rpartition("/")[2]):
             return typed
@@ -179,7 +187,11 @@ def named_benchmark(name: str, names: tuple[str, ...], where: str) -> str:
 
 
 def data_paths(given: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:
-    """`--data` by benchmark, "" for all. Raises UsageError for a path that is not there."""
+    """`--data` by benchmark, "" for all.
+
+    Raises:
+        UsageError: a path is not there, or two are given for one benchmark.
+    """
     found: dict[str, str] = {}
     for text in given:
         key, path = "", text
