@@ -7,7 +7,7 @@ between them; and `Judge`, to ask one. What else may be used are the public modu
 
 from typing import TYPE_CHECKING, Any
 
-from rmr1_core.charts import BarRow, Bars, Chart, Curve, Heatmap, Mark, bars
+from rmr1_core.charts import BarRow, Bars, Chart, Curve, Heatmap, Mark, TokenCurve, TokenPoint, bars
 from rmr1_core.components import (
     PATH,
     PATH_OR_NAME,
@@ -140,6 +140,8 @@ __all__ = [
     "Stage",
     "StageResult",
     "Step",
+    "TokenCurve",
+    "TokenPoint",
     "Trainer",
     "TrainingRow",
     "TrainingTask",

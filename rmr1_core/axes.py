@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rmr1_core.charts import Bars, Chart, Curve, Heatmap, one_line
+from rmr1_core.charts import Bars, Chart, Curve, Heatmap, TokenCurve, one_line
 from rmr1_core.values import Metric
 
 INK, SOFT, LINE = "#1b1f28", "#5c6676", "#dfe3eb"
@@ -28,6 +28,8 @@ def draw(axes: Any, chart: Chart) -> None:
             _heatmap(axes, chart)
         case Curve():
             _curve(axes, chart)
+        case TokenCurve():
+            _token_curve(axes, chart)
 
 
 def height(chart: Chart) -> float:
@@ -41,6 +43,8 @@ def height(chart: Chart) -> float:
             return 0.9 + 0.55 * len(chart.rows)
         case Curve():
             return 2.4
+        case TokenCurve():
+            return 2.8
 
 
 def _columns(names: Sequence[Any]) -> int:
@@ -144,6 +148,26 @@ def _curve(axes: Any, chart: Curve) -> None:
     axes.plot(steps, values, color=SERIES[0], linewidth=0.6, alpha=0.4, marker=alone)
     axes.plot(steps, _smooth(values), color=SERIES[0], linewidth=1.4)
     axes.set_xlabel("step")
+    axes.grid()
+    axes.tick_params(length=0)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _token_curve(axes: Any, chart: TokenCurve) -> None:
+    points = sorted(chart.points, key=lambda point: point.tokens)
+    tokens = [point.tokens for point in points]
+    shares = [100 * point.metric.value for point in points]
+    axes.plot(tokens, shares, color=SERIES[0], linewidth=1.0, alpha=0.6)
+    for at, share, point in zip(tokens, shares, points, strict=True):
+        interval = [100 * point.metric.low, 100 * point.metric.high]
+        axes.plot([at, at], interval, color=INK, linewidth=0.9, solid_capstyle="butt")
+        axes.plot([at], [share], marker="o", color=SERIES[0], markersize=4)
+        axes.annotate(one_line(point.label), (at, share), xytext=(4, 4), fontsize=7.5,
+                      textcoords="offset points")  # fmt: skip
+    if tokens and tokens[-1] > 8 * max(tokens[0], 1):
+        axes.set_xscale("log")
+    axes.set_xlabel("tokens for one pair in one order")
+    axes.set_ylabel("percent")
     axes.grid()
     axes.tick_params(length=0)
     axes.spines[["top", "right"]].set_visible(False)

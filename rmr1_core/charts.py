@@ -57,7 +57,22 @@ class Curve(Value, frozen=True):
     points: tuple[tuple[float, float], ...]
 
 
-Chart = Bars | Heatmap | Curve
+class TokenPoint(Value, frozen=True):
+    """A metric at so many tokens, and what it is of."""
+
+    tokens: float
+    metric: Metric
+    label: str
+
+
+class TokenCurve(Value, frozen=True):
+    """A metric with its intervals against the tokens that it takes, such as by votes."""
+
+    title: str
+    points: tuple[TokenPoint, ...]
+
+
+Chart = Bars | Heatmap | Curve | TokenCurve
 """What a report can draw."""
 
 

@@ -6,18 +6,19 @@ complete yet has pairs and the judgments made so far.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from rmr1_core import bench, jsonl, locks, prompt_prints, repeating, runs, train
+from rmr1_core import bench, jsonl, locks, prompt_prints, repeating, runs, tradeoffs, train
+from rmr1_core.charts import TokenCurve
 from rmr1_core.evaluation import JOURNAL_FILE, Evaluation
 from rmr1_core.launching import STEPS_FILE
 from rmr1_core.prompt_prints import Fingerprint
 from rmr1_core.repeating import Repeated
-from rmr1_core.tradeoffs import TradeOff, of_benchmark, stored
+from rmr1_core.tradeoffs import TradeOffs
 from rmr1_core.values import EvalProtocol, Judgment, Pair, Report, RunRecord, StageResult
 
 BENCH = "evaluation"
@@ -59,9 +60,14 @@ class StoredEvaluation:
         """The reports of the complete evaluation; none while judgments are lacking."""
         return self._evaluation.stored_reports() or []
 
-    def tradeoffs(self, benchmark: str) -> Sequence[TradeOff]:
-        """Of the complete evaluation, a benchmark's score against tokens, by votes and budgets."""
-        return of_benchmark(stored(self._evaluation), benchmark)
+    def tradeoffs(self) -> TradeOffs:
+        """Of the complete evaluation the scores against tokens, by votes and by budgets, and what
+        votes that ended early saved."""
+        return tradeoffs.stored(self._evaluation)
+
+    def token_curves(self, benchmark: str) -> list[TokenCurve]:
+        """A benchmark's score against tokens, as charts; none where it has none."""
+        return [tradeoffs.chart(c) for c in tradeoffs.of_benchmark(self.tradeoffs(), benchmark)]
 
     def fingerprints(self) -> Mapping[str, Fingerprint]:
         """Hashes of what is asked, by benchmark; nothing where that is not known."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rmr1_core import runs, scoring, voting
+from rmr1_core.charts import TokenCurve, TokenPoint
 from rmr1_core.components import Benchmark
 from rmr1_core.evaluation import Evaluation
 from rmr1_core.values import EvalProtocol, Judgment, Metric, Value, Verdict
@@ -227,6 +228,22 @@ def _point(
         score=headline,
         judgments=facts.judgments,
         unparsed=facts.unparsed,
+    )
+
+
+def chart(curve: TradeOff) -> TokenCurve:
+    """The curve as a report draws it."""
+    unit = "votes" if curve.by == "votes" else "tokens"
+    return TokenCurve(
+        title=f"accuracy against tokens, by {'votes' if curve.by == 'votes' else 'budget'}",
+        points=tuple(
+            TokenPoint(
+                tokens=point.tokens,
+                metric=point.score,
+                label="all" if point.at is None else f"{point.at:,} {unit}",
+            )
+            for point in curve.points
+        ),
     )
 
 

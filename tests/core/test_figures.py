@@ -9,7 +9,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rmr1_core import BarRow, Bars, Chart, Curve, Heatmap, Mark, Metric, bars, figures
+from rmr1_core import (
+    BarRow,
+    Bars,
+    Chart,
+    Curve,
+    Heatmap,
+    Mark,
+    Metric,
+    TokenCurve,
+    TokenPoint,
+    bars,
+    figures,
+)
 from rmr1_core.charts import LONGEST, one_line
 
 HOSTILE = "</svg><script>alert(1)</script>$\\frac{x$\n\0\u202e\u2028]]>&amp;<!--" + "x" * 10_000
@@ -34,6 +46,7 @@ def charts(name: str) -> list[Chart]:
         ),
         Curve(title=name, points=((0.0, 1.0),)),
         Curve(title=name, points=((0.0, -1.0), (1.0, 2.0))),
+        TokenCurve(title=name, points=(TokenPoint(tokens=0.0, metric=many[1], label=name),)),
     ]  # fmt: skip
 
 
@@ -81,3 +94,20 @@ def test_charts_of_one_page_share_no_id() -> None:
 
 def test_long_names_are_cut() -> None:
     assert one_line("word " * 100) == ("word " * 100)[: LONGEST - 1] + "…"
+
+
+def test_scores_against_tokens_are_a_line_with_intervals(tmp_path: Path) -> None:
+    points = tuple(
+        TokenPoint(
+            tokens=tokens,
+            metric=Metric(name="accuracy", value=share, n=9, low=share - 0.1, high=share + 0.1),
+            label=f"{tokens} <b>",
+        )
+        for tokens, share in ((10, 0.5), (900, 0.8))
+    )
+    chart = TokenCurve(title="accuracy against tokens", points=points)
+    page = figures.svg(chart)
+    assert "10 &lt;b&gt;" in page
+    assert "tokens for one pair in one order" in page
+    figures.write([chart], tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 1000

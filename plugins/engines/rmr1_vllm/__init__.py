@@ -25,6 +25,7 @@ class VllmEngine(Engine, frozen=True, kw_only=True):
     """
 
     environment: ClassVar[str] = "vllm"
+    prefills: ClassVar[bool] = True
     dtype: Annotated[
         str,
         Option(description="'auto': as vLLM chooses, but float32 on a CPU; float32, bfloat16, …"),

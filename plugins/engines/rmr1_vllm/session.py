@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -79,6 +79,20 @@ class VllmSession(EngineSession):
             if self._waiting:
                 self._forget()
 
+    def beginnings(self, texts: Sequence[str], tokens: int) -> list[int]:
+        """For each text how many characters its first so many tokens are; the worker has the
+        tokenizer."""
+        first = self._numbers + 1
+        self._numbers += len(texts)
+        self._worker.say(
+            [wire.Cut(number=first + i, text=text, tokens=tokens) for i, text in enumerate(texts)]
+        )
+        found: dict[int, int] = {}
+        while len(found) < len(texts):
+            said = self._worker.hear()
+            found |= {m.number: m.characters for m in said if isinstance(m, wire.Beginning)}
+        return [found[first + i] for i in range(len(texts))]
+
     def _send(self, source: Iterator[Request]) -> bool:
         """Fill the window when there is room for a batch; whether anything was sent."""
         sent = False
@@ -102,6 +116,7 @@ class VllmSession(EngineSession):
             top_p=sampling.top_p,
             seed=sampling.seed if sampling.temperature else None,
             stop=sampling.stop,
+            prefill=request.prefill,
         )
 
     def _forget(self) -> None:

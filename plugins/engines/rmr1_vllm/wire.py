@@ -26,7 +26,8 @@ class Setup(Said, frozen=True, tag="setup"):
 
 
 class Ask(Said, frozen=True, tag="ask"):
-    """To the worker: one request. `messages` are (role, content); `seed` is None where greedy."""
+    """To the worker: one request. `messages` are (role, content); `seed` is None where greedy; the
+    answer begins with `prefill`."""
 
     number: int
     messages: tuple[tuple[str, str], ...]
@@ -35,6 +36,15 @@ class Ask(Said, frozen=True, tag="ask"):
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    prefill: str = ""
+
+
+class Cut(Said, frozen=True, tag="cut"):
+    """To the worker: where do the first so many tokens of this text end?"""
+
+    number: int
+    text: str
+    tokens: int
 
 
 class Forget(Said, frozen=True, tag="forget"):
@@ -87,8 +97,15 @@ class Declined(Said, frozen=True, tag="declined"):
     why: str
 
 
-ToWorker = Setup | Ask | Forget
-FromWorker = Loading | Ready | Refused | Failed | Wrote | Declined
+class Beginning(Said, frozen=True, tag="beginning"):
+    """From the worker: how many characters the first tokens of a text to cut are."""
+
+    number: int
+    characters: int
+
+
+ToWorker = Setup | Ask | Cut | Forget
+FromWorker = Beginning | Loading | Ready | Refused | Failed | Wrote | Declined
 
 encode = msgspec.json.Encoder().encode
 to_worker = msgspec.json.Decoder(ToWorker).decode

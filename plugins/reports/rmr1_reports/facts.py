@@ -88,7 +88,7 @@ def _section(
         wanted=_wanted(run, part, protocol),
         validity=report.validity if report else part.validity,
         says_first=slices.says_first(part.outcomes),
-        charts=[*drawn, *slices.charts(part)],
+        charts=[*drawn, *_by_tokens(evaluation, report), *slices.charts(part)],
         published=found,
         examples=texts,
         repeated=next((r for r in evaluation.repeated() if r.benchmark == name), None),
@@ -100,6 +100,14 @@ def _wanted(run: StoredRun, part: slices.Slices, protocol: EvalProtocol) -> int:
     if run.record.imported:
         return part.validity.judgments
     return part.pairs * protocol.samples * (2 if protocol.order == "both" else 1)
+
+
+def _by_tokens(evaluation: StoredEvaluation, report: Report | None) -> list[Chart]:
+    """The score against tokens, by votes and by budgets; of a complete evaluation alone."""
+    if report is None:
+        return []
+    found = evaluation.token_curves(report.benchmark)
+    return [_partial(chart) if report.partial else chart for chart in found]
 
 
 def benchmark_charts(run: StoredRun, name: str, of: Scores) -> Sequence[Chart]:

@@ -107,6 +107,13 @@ def test_a_repeated_run_says_what_the_engine_alone_changes(rmr1_: Rmr1) -> None:
     assert "What moved metric lowest highest sd of passes sample of pairs accuracy" in seen
 
 
+def test_a_run_with_budgets_and_votes_draws_accuracy_against_tokens(rmr1_: Rmr1) -> None:
+    assert rmr1_(*ASKED, "-n", "3", "--budget", "16,64") == 0
+    shown = words(page())
+    for said in ("by votes", "3 votes", "by budget", "64 tokens", "tokens for one pair"):
+        assert said in shown
+
+
 def test_what_is_partial_says_so_wherever_its_number_stands(rmr1_: Rmr1) -> None:
     rmr1_(*ASKED, "--limit", "4")
     text = page()

@@ -50,6 +50,9 @@ def worker() -> None:
         new = [json.loads(line) for line in lines.all(wait=not waiting)]
         for message in new:
             note("heard", message)
+        for message in new:
+            if message["kind"] == "cut":
+                say(kind="beginning", number=message["number"], characters=message["tokens"])
         waiting += [message for message in new if message["kind"] == "ask"]
         if not new and not waiting:
             return

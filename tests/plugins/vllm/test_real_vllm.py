@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from living import ends
 
@@ -88,6 +89,21 @@ def test_greedy_answers_equal_those_of_transformers(
         theirs = comparable(results(reference, asked))
     assert mine == theirs
     assert {reason for _, reason, _, _ in mine.values()} == {"stop", "length"}
+
+
+def test_answers_go_on_from_a_beginning_as_those_of_transformers(
+    session: EngineSession, backbone: Backbone
+) -> None:
+    text = "hello world <answer> question: which is better?"
+    engine = resolve("engine", Ref(name="transformers", options={"dtype": "float32", "threads": 1}))
+    with engine.open(backbone) as reference:
+        ends = [reference.beginnings([text, "hello"], tokens) for tokens in (1, 3, 9, 999)]
+        assert [session.beginnings([text, "hello"], tokens) for tokens in (1, 3, 9, 999)] == ends
+        asked = [
+            msgspec.structs.replace(request, prefill=text[:end])
+            for request, (end, _) in zip(requests(4), ends, strict=True)
+        ]
+        assert comparable(results(session, asked)) == comparable(results(reference, asked))
 
 
 def test_an_answer_ends_right_after_a_stop_string_which_stays(

@@ -3,6 +3,7 @@ import signal
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import pytest
 from living import ends
 
@@ -208,3 +209,15 @@ def test_the_worker_is_told_what_to_load(fake):
     assert setup["revision"] == "main"
     assert setup["arguments"]["block_size"] == 64
     assert setup["arguments"]["max_model_len"] == 512
+
+
+def test_the_worker_cuts_texts_and_goes_on_with_what_is_begun(fake, make_request):
+    with fake.engine().open(fake.backbone) as session:
+        assert session.beginnings(["a b c", "d e f"], 2) == [2, 2]
+        begun = msgspec.structs.replace(make_request("x"), prefill="a b")
+        (answer,) = session.generate([begun])
+    assert answer.result.text == "echo x"
+    first, second, third = fake.noted("heard")
+    assert first == {"kind": "cut", "number": 1, "text": "a b c", "tokens": 2}
+    assert (second["number"], second["text"]) == (2, "d e f")
+    assert (third["number"], third["prefill"]) == (3, "a b")

@@ -79,14 +79,14 @@ def test_an_answer_that_the_tokenizer_cannot_read_fails_alone():
     class Tokenizer:
         eos = 1
 
-        def text(self, tokens, ends, stop):
+        def text(self, tokens, ends, stop, begun):
             raise IndexError(f"piece id {tokens[0]} is out of range")
 
     ask = wire.Ask(number=3, messages=(("user", "x"),), max_new_tokens=5)
     completion = SimpleNamespace(token_ids=[999], finish_reason="stop")
     model = SimpleNamespace(max_model_len=8, hf_config=None, try_get_generation_config=dict)
     worker = Worker(None, Tokenizer(), SimpleNamespace(model_config=model), SimpleQueue())
-    said = worker._wrote(Rendered(ask, [5]), SimpleNamespace(outputs=[completion]))
+    said = worker._wrote(Rendered(ask, [5], []), SimpleNamespace(outputs=[completion]))
     assert said == wire.Declined(
         number=3,
         why=(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 from rmr1_vllm import wire
@@ -66,10 +67,33 @@ class Prompts:
         except Exception:  # the boundary to a foreign template, which may refuse some of them
             return [self._ids_or_why(conversation) for conversation in conversations]
 
-    def text(self, tokens: Sequence[int], ends: Collection[int], stop: Sequence[str]) -> str:
-        """What was written, up to the end of the first stop string in it."""
+    def begun(self, text: str) -> list[int]:
+        """Token ids of what an answer begins with."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def first_tokens(self, text: str, tokens: int) -> int:
+        """How many characters the first so many tokens are; all where there are no more."""
+        if self._tokenizer.is_fast:
+            encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            offsets = encoded["offset_mapping"]
+            return len(text) if len(offsets) <= tokens else max(end for _, end in offsets[:tokens])
+        ids = self.begun(text)
+        if len(ids) <= tokens:
+            return len(text)
+        alike = (a == b for a, b in zip(self._tokenizer.decode(ids[:tokens]), text, strict=False))
+        return sum(takewhile(bool, alike))  # a character that is cut in two is not there
+
+    def text(
+        self, tokens: Sequence[int], ends: Collection[int], stop: Sequence[str],
+        begun: Sequence[int] = (),
+    ) -> str:  # fmt: skip
+        """What was written after what the answer began with, up to the end of the first stop
+        string in it."""
         written = tokens[:-1] if tokens and tokens[-1] in ends else tokens
-        text: str = self._tokenizer.decode(list(written), skip_special_tokens=True)
+        text: str = self._tokenizer.decode([*begun, *written], skip_special_tokens=True)
+        if begun:  # some tokenizers write a text's first word without the space before it
+            text = text[len(self._tokenizer.decode(list(begun), skip_special_tokens=True)) :]
         cuts = [text.index(string) + len(string) for string in stop if string in text]
         return text[: min(cuts)] if cuts else text
 

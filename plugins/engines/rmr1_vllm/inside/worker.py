@@ -24,10 +24,11 @@ _CLOSE_SECONDS = 5.0
 
 
 class Rendered(NamedTuple):
-    """A request as token ids, or why it cannot be rendered."""
+    """A request as token ids, or why it cannot be rendered, and what its answer begins with."""
 
     ask: wire.Ask
     ids: list[int] | str
+    begun: list[int]
 
 
 class End(NamedTuple):
@@ -79,8 +80,12 @@ class Worker:
         for start in range(0, len(asks), _BATCH):
             batch = asks[start : start + _BATCH]
             for ask, ids in zip(batch, self._prompts.ids([a.messages for a in batch]), strict=True):
-                self._events.put(Rendered(ask, ids))
+                begun = self._prompts.begun(ask.prefill) if ask.prefill else []
+                self._events.put(Rendered(ask, ids, begun))
         for message in messages:
+            if isinstance(message, wire.Cut):
+                characters = self._prompts.first_tokens(message.text, message.tokens)
+                self.outbox.say(wire.Beginning(number=message.number, characters=characters))
             if isinstance(message, wire.Forget):
                 self._events.put(message)
 
@@ -111,10 +116,11 @@ class Worker:
                 return events
 
     def _take(self, rendered: Rendered) -> None:
-        ask, ids = rendered
+        ask, ids, begun = rendered
         if isinstance(ids, str):
             self.outbox.say(wire.Declined(number=ask.number, why=ids))
             return
+        ids = [*ids, *begun]
         limit = min(ask.max_new_tokens, self._context - len(ids))
         if limit < 1:
             self.outbox.say(too_long(ask, ids))
@@ -145,19 +151,19 @@ class Worker:
 
     def _wrote(self, rendered: Rendered, output: Any) -> wire.FromWorker:
         """The answer in words; called in the outbox's thread."""
-        ask, ids = rendered
+        ask, ids, begun = rendered
         completion = output.outputs[0]
         try:
-            text = self._prompts.text(completion.token_ids, self._ends, ask.stop)
+            text = self._prompts.text(completion.token_ids, self._ends, ask.stop, begun)
         except Exception as error:  # the boundary to a foreign tokenizer
             why = f"the model's tokenizer cannot read the answer: {named(error)}"
             return wire.Declined(number=ask.number, why=why)
         return wire.Wrote(
             number=ask.number,
-            text=text,
+            text=ask.prefill + text,
             finish_reason=completion.finish_reason,
             prompt_tokens=len(ids),
-            completion_tokens=len(completion.token_ids),
+            completion_tokens=len(begun) + len(completion.token_ids),
             cached_tokens=output.num_cached_tokens or 0,
         )
 
