@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rmr1_core.charts import Bars, Chart, Curve, Heatmap, TokenCurve, one_line
+from rmr1_core.charts import Bars, Chart, Curve, Heatmap, TokenCurve, TokenPoint, one_line
 from rmr1_core.values import Metric
 
 INK, SOFT, LINE = "#1b1f28", "#5c6676", "#dfe3eb"
@@ -162,7 +162,10 @@ def _token_curve(axes: Any, chart: TokenCurve) -> None:
         interval = [100 * point.metric.low, 100 * point.metric.high]
         axes.plot([at, at], interval, color=INK, linewidth=0.9, solid_capstyle="butt")
         axes.plot([at], [share], marker="o", color=SERIES[0], markersize=4)
-        axes.annotate(one_line(point.label), (at, share), xytext=(4, 4), fontsize=7.5,
+    for (at, share), labels in _labelled(points).items():
+        last = at == round(tokens[-1], 1) and len(tokens) > 1
+        axes.annotate(one_line(", ".join(labels)), (at, share), fontsize=7.5,
+                      xytext=(-4, -11) if last else (4, 4), ha="right" if last else "left",
                       textcoords="offset points")  # fmt: skip
     if tokens and tokens[-1] > 8 * max(tokens[0], 1):
         axes.set_xscale("log")
@@ -171,6 +174,15 @@ def _token_curve(axes: Any, chart: TokenCurve) -> None:
     axes.grid()
     axes.tick_params(length=0)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _labelled(points: Sequence[TokenPoint]) -> dict[tuple[float, float], list[str]]:
+    """The labels at each place; points that are one have one label."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for point in points:
+        place = round(point.tokens, 1), round(100 * point.metric.value, 1)
+        found.setdefault(place, []).append(point.label)
+    return found
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

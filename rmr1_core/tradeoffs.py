@@ -233,14 +233,14 @@ def _point(
 
 def chart(curve: TradeOff) -> TokenCurve:
     """The curve as a report draws it."""
-    unit = "votes" if curve.by == "votes" else "tokens"
+    by = "votes" if curve.by == "votes" else "budget (tokens)"
     return TokenCurve(
-        title=f"accuracy against tokens, by {'votes' if curve.by == 'votes' else 'budget'}",
+        title=f"accuracy against tokens, by {by}",
         points=tuple(
             TokenPoint(
                 tokens=point.tokens,
                 metric=point.score,
-                label="all" if point.at is None else f"{point.at:,} {unit}",
+                label="all" if point.at is None else f"{point.at:,}",
             )
             for point in curve.points
         ),
