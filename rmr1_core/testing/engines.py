@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from rmr1_core.components import Backbone, Engine, EngineSession, LiveRequests
 from rmr1_core.testing.made import HOSTILE_TEXTS, example_requests
-from rmr1_core.values import Answer, Completion, Request, RequestFailed
+from rmr1_core.values import (
+    Answer,
+    Comparison,
+    Completion,
+    Message,
+    Request,
+    RequestFailed,
+    Sampling,
+)
 
 _QUESTIONS = ("What is 2 + 2?", "And 3 + 3?", *HOSTILE_TEXTS[1:4])
+
+_COMPARED = Request(
+    id="compared",
+    messages=(Message("user", "Which answer to 2 + 2 is better, A: 4 or B: 5?"),),
+    sampling=Sampling(max_new_tokens=64),
+    comparison=Comparison(prompt=(Message("user", "What is 2 + 2?"),), a="4", b="5"),
+)
 
 
 def check_engine(engine: Engine, backbone: Backbone | None = None) -> None:
@@ -27,7 +43,7 @@ def check_engine(engine: Engine, backbone: Backbone | None = None) -> None:
     with engine.open(backbone) as session:
         _check_facts(session.facts)
         assert not list(session.generate([])), "it answers what nobody asked"
-        requests = example_requests(*_QUESTIONS)
+        requests = [*example_requests(*_QUESTIONS), _COMPARED]
         _check_answers(session, requests, requests)
         live = _InTwoParts(example_requests(*_QUESTIONS))
         _check_answers(session, live, live.drawn)
@@ -82,6 +98,9 @@ def _check_result(result: object, limit: int) -> None:
     assert result.completion_tokens <= limit, (
         f"{result.completion_tokens} tokens were written, and max_new_tokens is {limit}"
     )
+    if result.scores is not None:
+        finite = [isinstance(s, float) and math.isfinite(s) for s in result.scores]
+        assert finite == [True, True], f"scores {result.scores!r}: a finite number for A and for B"
     if result.finish_reason == "prompt_too_long":
         assert not result.text, "nothing is generated for a prompt that is too long"
 

@@ -70,6 +70,11 @@ def test_a_session_that_keeps_its_contract_passes() -> None:
         (lambda r: [Answer(id=r.id, result=changed(cached_tokens=0.5))], "is no count"),
         (lambda r: [Answer(id=r.id, result=changed(completion_tokens=999))], "max_new_tokens"),
         (
+            lambda r: [Answer(id=r.id, result=changed(scores=(1.0, float("nan"))))],
+            "for A and for B",
+        ),
+        (lambda r: [Answer(id=r.id, result=changed(scores=(1.0,)))], "for A and for B"),
+        (
             lambda r: [Answer(id=r.id, result=changed(finish_reason="prompt_too_long"))],
             "nothing is generated",
         ),
