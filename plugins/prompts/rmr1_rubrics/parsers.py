@@ -25,6 +25,14 @@ ParserName = Literal[
     "rmr1-train",
 ]
 
+LEADS: Mapping[ParserName, str] = {
+    "allenai": "[[",
+    "allenai-prometheus": "[RESULT] ",
+    "allenai-offsetbias": "Output (",
+    "allenai-atla": "**Result:** ",
+}
+"""What leads into a verdict, for parsers that read no `<answer>`."""
+
 TRAINING_TAIL = 80
 """Characters at the end of an answer in which RM-R1's training reward looks for the verdict."""
 

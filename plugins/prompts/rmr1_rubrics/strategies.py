@@ -18,7 +18,7 @@ from typing import Annotated, ClassVar, Literal
 from rmr1_core import PATH, Comparison, Message, Option, PromptStrategy, Verdict
 from rmr1_core.errors import BadInput
 from rmr1_rubrics import template_files
-from rmr1_rubrics.parsers import PARSERS, ParserName
+from rmr1_rubrics.parsers import LEADS, PARSERS, ParserName
 from rmr1_rubrics.template import Template
 
 _PARSER_HELP = "how a verdict is read: the project's parser, or one that published numbers used"
@@ -84,6 +84,15 @@ class FromFile(Templated, frozen=True, kw_only=True, dict=True):
         """The verdict, as the chosen parser reads it, or the one that the file names."""
         name = self.template.parser if self.parser == "from-file" else self.parser
         return PARSERS[name](text)
+
+    def closing(self, begun: str, *, thinking: bool) -> str:
+        """What leads into a verdict as the file's own parser reads it; `<answer>` where the
+        template speaks of that tag."""
+        usual = super().closing(begun, thinking=thinking)
+        said = f"{self.template.system or ''}{self.template.single_turn}"
+        if not usual or "<answer>" in said or self.template.parser not in LEADS:
+            return usual
+        return usual.removesuffix("<answer>") + LEADS[self.template.parser]
 
 
 class Compact(PromptStrategy, frozen=True, kw_only=True):

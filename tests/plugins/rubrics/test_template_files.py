@@ -107,6 +107,24 @@ def test_a_file_names_its_parser_and_the_user_may_name_another(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("parser", "words", "closed"),
+    [
+        ("rmr1", "", "\n\n<answer>"),
+        ("allenai", "", "\n\n[["),
+        ("allenai", "end with <answer>[[A]]</answer>", "\n\n<answer>"),
+        ("allenai-atla", "", "\n\n**Result:** "),
+    ],
+)
+def test_a_cut_answer_is_led_into_a_verdict_as_its_parser_reads_it(
+    tmp_path: Path, parser: str, words: str, closed: str
+) -> None:
+    text = f'format = "rmr1-prompt-1"\nparser = "{parser}"\nsingle_turn = "{SHOWS_ALL} {words}"'
+    strategy = written(tmp_path, text, "p.toml")
+    assert strategy.closing("so far", thinking=False) == closed
+    assert strategy.closing("so far", thinking=True) == f"\n</think>{closed}"
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("{", "p.json: not JSON"),
