@@ -206,10 +206,11 @@ class TransformersSession(EngineSession):
 
 
 def _tokenizer_hash(tokenizer: Any) -> str:
-    """Of all that turns text into tokens."""
+    """Of all that turns text into tokens; padding and truncation are for batches."""
     if not tokenizer.is_fast:
         return _hash(json.dumps(tokenizer.get_vocab(), sort_keys=True))
-    return _hash(str(tokenizer.backend_tokenizer.to_str()))
+    parts = json.loads(tokenizer.backend_tokenizer.to_str())
+    return _hash(json.dumps({**parts, "padding": None, "truncation": None}, sort_keys=True))
 
 
 def _hash(text: str) -> str:

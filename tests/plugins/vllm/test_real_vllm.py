@@ -170,6 +170,7 @@ def test_the_facts_say_how_it_ran(session: EngineSession) -> None:
     assert facts["prefix caching"] == "on"
     assert facts["attention"]
     assert int(facts["kv cache tokens"]) > CONTEXT
+    assert facts["tokenizer"].startswith("sha256 ")
 
 
 def test_replicas_share_the_requests_and_leave_nothing(

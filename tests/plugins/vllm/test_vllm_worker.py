@@ -155,6 +155,24 @@ def with_bos(folder: Path) -> Path:
     return folder
 
 
+def test_what_prompts_become_tokens_by_is_hashed_as_by_transformers(tmp_path):
+    from rmr1_transformers.session import _hash, _tokenizer_hash
+    from rmr1_vllm.inside.prompts import Prompts
+
+    prompts = Prompts(str(with_bos(tmp_path)), "main", {})
+    tokenizer = prompts._tokenizer
+    assert prompts.facts == {
+        "chat template": _hash(tokenizer.chat_template),
+        "tokenizer": _tokenizer_hash(tokenizer),
+    }
+    hashed = prompts.facts["tokenizer"]
+    tokenizer.backend_tokenizer.enable_padding()
+    assert prompts.facts["tokenizer"] == hashed
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.add_tokens(["<|another|>"])
+    assert prompts.facts["tokenizer"] != hashed
+
+
 def test_a_prompt_begins_with_exactly_one_bos(prompts):
     ids, other = prompts.ids([(("user", "hello"),), (("user", "a longer one"),)])
     assert ids.count(2) == other.count(2) == 1

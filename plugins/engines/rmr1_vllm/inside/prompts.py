@@ -5,6 +5,8 @@ Ids, not text, go to vLLM: the chat template's own beginning-of-sequence token i
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
@@ -49,6 +51,20 @@ class Prompts:
             (text,) = self._rendered([sample])
             if self._encode_fast([text]) == self._encode_plainly([text]):
                 self._encode = self._encode_fast
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Hashes of what prompts become tokens by, as the engine `transformers` has them. Padding
+        and truncation are for batches."""
+        tokenizer = self._tokenizer
+        parts = tokenizer.get_vocab()
+        if tokenizer.is_fast:
+            parts = json.loads(tokenizer.backend_tokenizer.to_str())
+            parts = {**parts, "padding": None, "truncation": None}
+        return {
+            "chat template": _hash(str(tokenizer.chat_template)),
+            "tokenizer": _hash(json.dumps(parts, sort_keys=True)),
+        }
 
     @property
     def eos(self) -> int | None:
@@ -120,6 +136,10 @@ class Prompts:
             return self._ids([conversation])[0]
         except Exception as error:  # the boundary to a foreign template
             return f"the model's chat template refuses the conversation: {first_line(error)}"
+
+
+def _hash(text: str) -> str:
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def first_line(error: BaseException) -> str:

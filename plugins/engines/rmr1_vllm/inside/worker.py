@@ -195,7 +195,7 @@ def _load(
     from rmr1_vllm.inside.facts import facts
 
     running = replicas * config.scheduler_config.max_num_seqs
-    outbox.say(wire.Ready(facts=facts(config), running=running))
+    outbox.say(wire.Ready(facts={**facts(config), **prompts.facts}, running=running))
     return worker
 
 
