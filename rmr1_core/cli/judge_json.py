@@ -8,7 +8,7 @@ import msgspec
 
 from rmr1_core.cli.judge_input import Case
 from rmr1_core.cli.judge_words import given_name, in_order, occurs_in
-from rmr1_core.decisions import Decision, Ranking
+from rmr1_core.decisions import Decision, Opinion, Ranking
 from rmr1_core.traces import read_trace
 from rmr1_core.values import Value, Verdict
 
@@ -22,7 +22,8 @@ class Quoted(Value, frozen=True):
 
 
 class Said(Value, frozen=True):
-    """One opinion, as JSON has it."""
+    """One opinion, as JSON has it. `scores` are those of A and B as they were given, there only
+    where the engine scores answers."""
 
     a_first: bool
     sample: int
@@ -30,6 +31,7 @@ class Said(Value, frozen=True):
     finish_reason: str
     text: str
     quotes: list[Quoted]
+    scores: tuple[float, float] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Compared(Value, frozen=True):
@@ -80,6 +82,7 @@ def plain_decision(decision: Decision, case: Case) -> Compared:
             verdict=opinion.verdict,
             finish_reason=opinion.completion.finish_reason,
             text=opinion.completion.text,
+            scores=_scores(opinion),
             quotes=[
                 Quoted(
                     of=given_name(opinion, quote),
@@ -121,6 +124,13 @@ def plain_ranking(ranking: Ranking, case: Case) -> Ranked:
 def plain_failure(error: Exception, case: Case) -> Failed:
     """A case that got no answer."""
     return Failed(id=_called(case), error=str(error))
+
+
+def _scores(opinion: Opinion) -> tuple[float, float] | msgspec.UnsetType:
+    if opinion.completion.scores is None:
+        return msgspec.UNSET
+    first, second = opinion.completion.scores
+    return (first, second) if opinion.a_first else (second, first)
 
 
 def _called(case: Case) -> Any:

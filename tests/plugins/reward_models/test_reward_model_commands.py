@@ -1,8 +1,9 @@
-"""A reward model as a user meets it: benchmarks, exports, replays, and a judge in Python."""
+"""A reward model as a user meets it: benchmarks, exports, replays, and a judge."""
 
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,14 @@ def test_a_judge_compares_and_ranks_by_scores(classifier: Path) -> None:
             places = (match.i, match.j) if opinion.a_first else (match.j, match.i)
             found |= dict(zip(places, opinion.completion.scores, strict=True))
     assert sorted(found, key=lambda place: -found[place]) == list(ranking.order)
+
+
+def test_a_judged_comparison_says_the_scores_of_the_answers_as_they_were_given(
+    classifier: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge = ["--backbone", str(classifier), "--engine", "reward-model"]
+    assert run_command(["judge", *judge, "--json", PROMPTS[0], *ANSWERS[:2]]) == 0
+    said = json.loads(capsys.readouterr().out)
+    first, second = (opinion["scores"] for opinion in said["opinions"])
+    assert first == second
+    assert said["verdict"] == ("A" if first[0] > first[1] else "B")
