@@ -51,6 +51,7 @@ def pages() -> dict[Path, str]:
         ROOT / "CHANGELOG.md": "changelog.md",
         ROOT / "CONTRIBUTING.md": "contributing.md",
         ROOT / "benchmarks" / "README.md": "measurements.md",
+        ROOT / "examples" / "README.md": "examples/index.md",
     }
     for page in sorted((ROOT / "examples").glob("*/README.md")):
         found[page] = f"examples/{page.parent.name}.md"
