@@ -57,7 +57,9 @@ def set_up_reproduction(asked: dict[str, Any]) -> Reproduction | None:
         elif asked[option] != value:
             kept.append(f"{option.replace('_', '-')} {_plain(asked[option])}, not {_plain(value)}")
     of = ", ".join(asked["benchmarks"])
-    lines = [f"reproduces {len(found.anchors)} published numbers of {found.model} on {of}"]
+    count = len(found.anchors)
+    numbers = f"{count} published number{'' if count == 1 else 's'}"
+    lines = [f"reproduces {numbers} of {found.model} on {of}"]
     lines += [f"  {name.replace('_', '-')}: {_plain(asked[name])}" for name in found.settings]
     lines += [f"  as you typed: {words}" for words in kept]
     lines += _own_wording(asked)

@@ -134,7 +134,7 @@ def test_a_reproduction_sets_what_was_published_and_passes(cli: Cli, papers: Any
     papers(0.5)
     done = cli("bench", "--reproduce", "Nobody-7B", "--engine", "scripted")
     assert done.code == 0
-    assert "reproduces 1 published numbers of Nobody-7B on sample-one" in done.err
+    assert "reproduces 1 published number of Nobody-7B on sample-one" in done.err
     for word in ("backbone: nobody", "order: random", "temperature: 0.0", "scoring: strict"):
         assert word in done.err, word
     assert done.out.endswith("pass: Nobody-7B: 1 of 1 published numbers are reproduced\n")
