@@ -172,5 +172,7 @@ def any_open(passes_: Iterable[BudgetPass]) -> bool:
 
 def _free(judgment: Judgment) -> Judgment:
     """The judgment, which the full evaluation has paid for."""
+    if not judgment.completion.cost:
+        return judgment
     free = msgspec.structs.replace(judgment.completion, cost=0.0)
     return msgspec.structs.replace(judgment, completion=free)

@@ -104,6 +104,9 @@ def test_what_is_not_longer_than_the_budget_is_not_asked_again(tmp_path: Path) -
     shorter = [name for name in whole if whole[name].completion.completion_tokens <= 7]
     assert len(shorter) == 4
     assert {name: cut[name] for name in shorter} == {name: whole[name] for name in shorter}
+    lines = evaluation.journal.read_text().splitlines()
+    again = evaluation.another_pass("budgets/7").journal.read_text().splitlines()
+    assert len(set(lines) & set(again)) == 4, "the very same lines"
     assert len(asked) == 8 + 4
 
 
