@@ -94,7 +94,7 @@ def validity_line(facts: Validity) -> str:
     if facts.completion_tokens_p95:
         middle, most = facts.completion_tokens_p50, facts.completion_tokens_p95
         length += f" (median {middle}, 95 % within {most})"
-    words += [length] if facts.counted else []
+    words += [length] if facts.counted and facts.completion_tokens else []
     if facts.cached_tokens:
         share = facts.cached_tokens / (facts.prompt_tokens or 1)
         words.append(f"{percent(share)} % of the prompts from the prefix cache")
