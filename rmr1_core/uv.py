@@ -62,8 +62,7 @@ def uv_error(log: Path, code: int, *, since: int = 0) -> str:
     """Why a step of a build failed, in one line: uv's last error with its last cause, or the last
     exception of what it ran, or else the last line; in what the log holds from byte `since` on."""
     text = log.read_bytes()[since:].decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line]
+    lines = _unwrapped(text)
     starts = [i for i, line in enumerate(lines) if line.startswith("error: ")]
     block = lines[starts[-1] :] if starts else lines
     exceptions = [line for line in block if _EXCEPTION.match(line)]
@@ -71,3 +70,18 @@ def uv_error(log: Path, code: int, *, since: int = 0) -> str:
     head = [block[0].removeprefix("error: ")] if starts else []
     last = (exceptions or causes)[-1:] or ([] if head else lines[-1:])
     return ": ".join(part.rstrip(".") for part in [*head, *last]) or f"exit code {code}"
+
+
+def _unwrapped(text: str) -> list[str]:
+    """The lines that say something; uv breaks its sentences where the terminal ends."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        words = line.strip()
+        goes_on = (
+            line.startswith(" " * 7) and lines and lines[-1].startswith(("error: ", "cause: "))
+        )
+        if words and goes_on:
+            lines[-1] += f" {words}"
+        elif words:
+            lines.append(words)
+    return lines

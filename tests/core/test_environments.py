@@ -558,6 +558,11 @@ error: No solution found when resolving dependencies
         ("error: disk quota exceeded\n", "disk quota exceeded"),
         ("something\nelse\n", "else"),
         ("", "exit code 7"),
+        (
+            "error: No solution found when resolving\n       dependencies\n  cause: Because only\n"
+            "         a>=1 is there, it fails.\n\nhint: look elsewhere\n",
+            "No solution found when resolving dependencies: Because only a>=1 is there, it fails",
+        ),
     ],
 )
 def test_the_true_error_of_uv_is_told(tmp_path: Path, text: str, error: str) -> None:
