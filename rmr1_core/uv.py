@@ -75,13 +75,12 @@ def uv_error(log: Path, code: int, *, since: int = 0) -> str:
 def _unwrapped(text: str) -> list[str]:
     """The lines that say something; uv breaks its sentences where the terminal ends."""
     lines: list[str] = []
+    open_ = False
     for line in text.splitlines():
         words = line.strip()
-        goes_on = (
-            line.startswith(" " * 7) and lines and lines[-1].startswith(("error: ", "cause: "))
-        )
-        if words and goes_on:
+        if open_ and words and line.startswith(" " * 7):
             lines[-1] += f" {words}"
-        elif words:
-            lines.append(words)
+            continue
+        open_ = words.startswith(("error: ", "cause: "))
+        lines += [words] if words else []
     return lines
