@@ -560,8 +560,8 @@ error: No solution found when resolving dependencies
         ("", "exit code 7"),
         (
             (
-                "error: No solution found when resolving\n       dependencies\n  cause: Because only\n"
-                "         a>=1 is there, it fails.\n\nhint: look elsewhere\n"
+                "error: No solution found when resolving\n       dependencies\n"
+                "  cause: Because only\n         a>=1 is there, it fails.\n\nhint: look elsewhere\n"
             ),
             "No solution found when resolving dependencies: Because only a>=1 is there, it fails",
         ),
