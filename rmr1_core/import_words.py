@@ -8,6 +8,13 @@ from rmr1_core.values import Imported
 
 _UNKNOWN = ("tokens", "truncation", "temperature", "what was asked")
 """What no log says."""
+FIRST_ANSWER = "which answer came first"
+"""What an importer names as unknown whose logs do not say the order of the answers."""
+
+
+def order_known(imported: Imported | None) -> bool:
+    """Whether a judgment's `chosen_first` says what was shown, and not only how it is stored."""
+    return imported is None or FIRST_ANSWER not in imported.unknown
 
 
 def provenance(imported: Imported | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -137,6 +138,60 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(
     assert refused.code == 2
     assert problem in refused.err
     assert refused.out == ""
+
+
+def results_by_prompt(*results: float) -> dict[str, Any]:
+    return {
+        "text_chosen": [talk(f"q{n}", "good") for n in range(len(results))],
+        "text_rejected": [talk(f"q{n}", "bad") for n in range(len(results))],
+        "subset": ["hep-go"] * len(results),
+        "results": results,
+    }
+
+
+def test_an_order_that_no_log_says_is_neither_drawn_nor_exported(cli: Run, log: Path) -> None:
+    Path("gen.json").write_text(json.dumps(results_by_prompt(1, 0, 1)))
+    assert cli("import", "gen.json").code == 0
+    assert cli("report", "last").code == 0
+    (page,) = Path("runs").glob("*/report.html")
+    text = page.read_text()
+    for unknown in ("says A", "accuracy by position", "Chosen answer as A", "and position"):
+        assert unknown not in text
+    assert "accuracy by difference in length" in text
+    assert 'Names the <span class="wrong">rejected answer</span>' in text
+    assert cli("export", "last", "--to", "csv", "-o", "out.csv").code == 0
+    with Path("out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["chosen_first"] for row in rows] == [""] * 3
+    assert [row["correct"] for row in rows] == ["true", "false", "true"]
+
+
+def test_an_order_that_a_log_says_is_drawn_and_exported(cli: Run, log: Path) -> None:
+    cli("import", "logs.json")
+    cli("report", "last")
+    (page,) = Path("runs").glob("*/report.html")
+    text = page.read_text()
+    assert "says A" in text
+    assert "accuracy by position" in text
+    cli("export", "last", "--to", "csv", "-o", "out.csv")
+    with Path("out.csv").open(newline="") as file:
+        assert {row["chosen_first"] for row in csv.DictReader(file)} == {"true"}
+
+
+def test_the_card_of_an_imported_run_makes_up_no_protocol(cli: Run, log: Path) -> None:
+    cli("import", "logs.json")
+    assert cli("export", "last", "--to", "hf", "-o", "hub").code == 0
+    card = Path("hub/README.md").read_text()
+    for unknown in ("temperature 0", "seed 0", str(log.parent)):
+        assert unknown not in card
+    assert "6 judgments in 1 file of the format rm-r1" in card
+
+
+def test_a_leaderboard_has_no_truncation_that_a_log_does_not_say(cli: Run, log: Path) -> None:
+    cli("import", "logs.json")
+    table = cli("export", "last", "--to", "leaderboard-md", "-o", "-").out
+    header, _, row, *_ = (line.split(" | ") for line in table.splitlines() if line[:1] == "|")
+    assert row[header.index("truncated")] == "–"
 
 
 def test_a_run_of_scores_has_nothing_for_a_parser(cli: Run, log: Path) -> None:

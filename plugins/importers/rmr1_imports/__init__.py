@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rmr1_core import Importer, hookimpl
+from rmr1_core.import_words import FIRST_ANSWER
 
 
 @hookimpl
@@ -25,13 +26,19 @@ def rmr1_importers() -> Iterable[Importer]:
         RewardBenchResults(
             name="rewardbench",
             summary="RewardBench's results by prompt: eval-set-scores, and rewardbench --save_all",
-            unknown=("which answer came first",),
+            unknown=(FIRST_ANSWER,),
         ),
         JudgeBenchOutputs(
             name="judgebench", summary="JudgeBench's outputs, with the words, in both orders"
         ),
         RMBenchScores(
-            name="rm-bench-scores", summary="RM-Bench's results of scalar reward models (run_rm.py)"
+            name="rm-bench-scores",
+            summary="RM-Bench's results of scalar reward models (run_rm.py)",
+            unknown=(FIRST_ANSWER,),
         ),
-        RMBScores(name="rmb-scores", summary="RMB's results of scalar reward models"),
+        RMBScores(
+            name="rmb-scores",
+            summary="RMB's results of scalar reward models",
+            unknown=(FIRST_ANSWER,),
+        ),
     ]

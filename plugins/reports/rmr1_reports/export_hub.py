@@ -17,6 +17,7 @@ import msgspec
 from rmr1_core import __version__
 from rmr1_core.errors import UsageError
 from rmr1_core.folders import whole_folder
+from rmr1_core.import_words import provenance
 from rmr1_core.stored import StoredRun
 from rmr1_reports import export_rows as rows
 from rmr1_reports.export_leaderboard import escaped, leaderboard
@@ -39,7 +40,8 @@ _COLUMNS = """\
 ## Columns
 
 `chosen_first` says whether the chosen answer was shown as A, and `correct` whether the verdict \
-names it. `tags` is a JSON object. `cost` is in US dollars, and 0 where nothing was paid or no \
+names it. Where `chosen_first` is empty, the order is not known, and A is the chosen answer. \
+`tags` is a JSON object. `cost` is in US dollars, and 0 where nothing was paid or no \
 price is known. `text` is what the judge wrote."""
 _OTHERS = "\n\nPrompts and answers are those of the benchmarks, under their licences."
 
@@ -98,13 +100,19 @@ def _card(wanted: rows.Wanted, found: Sequence[rows.Result], count: int) -> str:
 
 def _run(run: StoredRun) -> str:
     record = run.record
-    protocols = "; ".join(
+    protocols = _imported(run) or "; ".join(
         f"{e.name}: order {e.protocol.order}, {e.protocol.samples} samples, "
         f"temperature {e.protocol.temperature:g}, seed {e.protocol.seed}"
         for e in run.evaluations()
     )
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     return f"- {escaped(f'{record.id} ({run.state}, {record.created}). {protocols}. {versions}.')}"
+
+
+def _imported(run: StoredRun) -> str:
+    """What is known of another project's judgments; where they lay on this machine is left out."""
+    lines = provenance(run.record.imported)
+    return "; ".join(line for line in lines if not line.startswith("from "))
 
 
 def _columns(wanted: rows.Wanted) -> str:

@@ -75,7 +75,7 @@ def _cells(result: Result, sections: Sequence[str], several: bool) -> list[str]:
         f"{headline.n:,}",
         *(_score(by_name.get(name)) for name in sections),
         _percent(facts.unparsed / of),
-        _percent(facts.truncated / of),
+        _percent(facts.truncated / of if facts.counted else None),
         _percent(facts.flip_rate),
     ]
 

@@ -12,6 +12,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from rmr1_core import Completion, Judgment, Pair, Report
+from rmr1_core.import_words import order_known
 from rmr1_core.stored import StoredEvaluation, StoredRun
 
 Row = dict[str, Any]
@@ -98,8 +99,9 @@ def judgments(wanted: Wanted) -> Iterator[Row]:
         for evaluation in wanted.of(run):
             with _Pairs(evaluation, texts=wanted.pairs) as pairs:
                 where = {"run": run.record.id, "evaluation": evaluation.name}
+                hidden = {} if order_known(run.record.imported) else {"chosen_first": None}
                 for judgment in evaluation.judgments():
-                    yield _row(where, judgment, pairs, texts=wanted.texts)
+                    yield {**_row(where, judgment, pairs, texts=wanted.texts), **hidden}
 
 
 def results(wanted: Wanted) -> list[Result]:

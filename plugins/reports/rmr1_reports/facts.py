@@ -10,6 +10,7 @@ import msgspec
 from rmr1_core import Bars, Benchmark, Chart, EvalProtocol, Mark, Ref, Report, Scores, Validity
 from rmr1_core.charts import overview
 from rmr1_core.curves import of_steps, scores
+from rmr1_core.import_words import order_known
 from rmr1_core.lookup import resolve
 from rmr1_core.repeating import Repeated
 from rmr1_core.stored import StoredEvaluation, StoredRun
@@ -37,6 +38,7 @@ class Section(NamedTuple):
     published: Sequence[Published]
     examples: Sequence[Example]
     repeated: Repeated | None = None
+    order_known: bool = True
 
 
 def sections(run: StoredRun, *, with_examples: bool = True) -> list[Section]:
@@ -75,6 +77,7 @@ def _section(
     protocol = evaluation.protocol
     found = published(run, evaluation, report) if report else []
     drawn: list[Chart] = []
+    ordered = order_known(run.record.imported)
     if report is not None:
         by_name = marks(found, report.scores.headline)
         of_it = [_marked(c, by_name) for c in benchmark_charts(run, name, report.scores)]
@@ -87,11 +90,16 @@ def _section(
         made=part.validity.judgments,
         wanted=_wanted(run, part, protocol),
         validity=report.validity if report else part.validity,
-        says_first=slices.says_first(part.outcomes),
-        charts=[*drawn, *_by_tokens(evaluation, report), *slices.charts(part)],
+        says_first=slices.says_first(part.outcomes) if ordered else None,
+        charts=[
+            *drawn,
+            *_by_tokens(evaluation, report),
+            *slices.charts(part, order_known=ordered),
+        ],
         published=found,
         examples=texts,
         repeated=next((r for r in evaluation.repeated() if r.benchmark == name), None),
+        order_known=ordered,
     )
 
 

@@ -55,9 +55,10 @@ def _sliced(evaluation: StoredEvaluation, benchmark: str, tally: Tally) -> Slice
     return Slices(len(pairs), outcomes, tally.validity(outcomes), longer)
 
 
-def charts(seen: Slices) -> list[Chart]:
-    """Accuracy by position of the chosen answer, and by how much longer it is."""
-    return [chart for chart in (by_length(seen), by_position(seen.outcomes)) if chart.rows]
+def charts(seen: Slices, *, order_known: bool = True) -> list[Chart]:
+    """Accuracy by position of the chosen answer, if that is known, and by how much longer it is."""
+    drawn = [by_length(seen), *([by_position(seen.outcomes)] if order_known else [])]
+    return [chart for chart in drawn if chart.rows]
 
 
 def by_length(seen: Slices) -> Bars:
