@@ -1,8 +1,9 @@
 """What scores: a sequence classifier, or a language model with a linear head of its own.
 
 Texts are padded at their right, which no causal model sees, and attention masks hide it from the
-others. Where a model's configuration names no token to pad with, one is taken that none of the
-texts has, so that the model finds their ends as it does without padding.
+others. Where a model's configuration names no token to pad with, or one that its vocabulary lacks,
+one is taken that none of the texts has, so that the model finds their ends as it does without
+padding.
 """
 
 from __future__ import annotations
@@ -203,18 +204,21 @@ def _padding(model: Any, texts: Sequence[Text]) -> Iterator[int | None]:
     """A token to pad these texts with, known to the model meanwhile; None: one text at a time."""
     config = model.config.get_text_config()
     own = getattr(config, "pad_token_id", None)
-    if own is not None or len(texts) == 1:
-        yield 0 if own is None else own
+    size = model.get_input_embeddings().num_embeddings
+    if len(texts) == 1:
+        yield 0  # nothing is padded
+        return
+    if own is not None and 0 <= own < size:
+        yield own
         return
     used = {token for text in texts for token in text.ids}
-    size = model.get_input_embeddings().num_embeddings
     config.pad_token_id = next(
         (token for token in reversed(range(size)) if token not in used), None
     )
     try:
         yield config.pad_token_id
     finally:
-        config.pad_token_id = None
+        config.pad_token_id = own
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

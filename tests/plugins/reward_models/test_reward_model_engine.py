@@ -83,7 +83,7 @@ def test_a_template_that_begins_a_text_gives_exactly_one_beginning(make: Maker) 
     assert text.ids.count(tokenizer.bos_token_id) == 1
 
 
-@pytest.mark.parametrize("pad", [None, 0, "eos"])
+@pytest.mark.parametrize("pad", [None, 0, "eos", -1])
 def test_padding_does_not_change_scores(make: Maker, pad: Any) -> None:
     folder = make("LlamaForSequenceClassification")
     if pad is not None:
