@@ -139,7 +139,7 @@ class _Finishing(Judging):
         self, strategy: PromptStrategy, protocol: EvalProtocol, cut: Evaluation,
         places: journals.Places, begun: dict[Identity, tuple[int, str]],
     ) -> None:  # fmt: skip
-        super().__init__(strategy, protocol, cut.journal)
+        super().__init__(strategy, protocol, cut.journal, pass_name=cut.pass_name)
         self._places, self._begun = places, begun
 
     def request(self, slot: Slot, max_new_tokens: int) -> Request:

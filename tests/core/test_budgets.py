@@ -121,6 +121,11 @@ def test_what_is_longer_is_cut_closed_and_finished(tmp_path: Path) -> None:
     assert (longest.verdict, longest.completion.completion_tokens) == (Verdict.B, 8)
 
 
+def test_no_request_at_a_budget_has_the_id_of_another(tmp_path: Path) -> None:
+    _, asked = judged(tmp_path, (3, 7))
+    assert len({request.id for request in asked}) == len(asked) > 8
+
+
 def test_accuracy_against_tokens_is_a_curve_up_to_the_full_reasoning(tmp_path: Path) -> None:
     evaluation, _ = judged(tmp_path, (9, 3, 99))
     (curve,) = tradeoffs.stored(evaluation).curves
