@@ -75,6 +75,12 @@ def _cells(row: Row) -> Iterator[LoggedJudgment]:
         results = [None] * len(texts)
     chosen, rejected = answers(row, "chosen"), answers(row, "rejected")
     named = _ROTATION.search(Path(row.path).name)
+    if named is None and len(texts) == _SIDE:
+        raise row.bad(
+            "output",
+            "has three members, and only the file's name says of which styles; call it as RM-R1 "
+            "does, total_dataset_1 to total_dataset_3",
+        )
     shift = int(named[1]) - 1 if named else 0
     for n, (text, second, result) in enumerate(zip(texts, seconds, results, strict=True)):
         if not isinstance(text, str) or not isinstance(second, bool):

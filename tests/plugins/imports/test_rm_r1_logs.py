@@ -75,6 +75,15 @@ def test_three_files_of_rm_bench_are_the_nine_cells_of_the_benchmark(tmp_path: P
     }
 
 
+def test_three_judgments_in_a_file_of_another_name_are_of_nobody_knows_which_styles(
+    tmp_path: Path,
+) -> None:
+    folder = three_files(tmp_path / "logs", [("chat/1", "chat", [[1, 0, 0]] * 3)])
+    moved = (folder / "total_dataset_2_model.json").rename(tmp_path / "second.json")
+    with pytest.raises(BadInput, match="only the file's name says of which styles"):
+        found(moved)
+
+
 def test_nine_judgments_in_one_file_are_read_row_by_row(tmp_path: Path) -> None:
     record = style_record("7", "code", output=[said("A")] * 8 + [said("B")], result=[1] * 8 + [0])
     record[SECOND] = [False] * 9
