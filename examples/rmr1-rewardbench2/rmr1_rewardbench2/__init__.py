@@ -58,7 +58,7 @@ class RewardBench2(Benchmark, frozen=True, kw_only=True):
             more = ties.scored(found["Ties"]) if scored else ties.judged(found["Ties"])
             parts |= {name: part for name, part in more.items() if "/" not in name}
             details |= {name: part for name, part in more.items() if "/" in name}
-            notes += [] if scored else [ties.NO_SCORES]
+            notes += [] if "Ties" in more else [ties.ONE_FORM if scored else ties.NO_SCORES]
         if incomplete:
             notes.append(f"items left out, of which some pairs were not judged: {incomplete}")
         metrics = [_metric(name, part) for name, part in {**parts, **details}.items()]

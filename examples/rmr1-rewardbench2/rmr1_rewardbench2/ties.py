@@ -31,12 +31,14 @@ TERMS = {
     "spread below gap": 0.20,
     "spread below both gaps": 0.20,
 }
-"""What the terms are called here, with their weights. The last one decides ties between models."""
+"""What the terms are called here, with their weights; the fifth, which has no name, decides between
+models that are alike in these."""
 
 NO_SCORES = (
     "Ties is left out of Overall: its rule needs a score for every answer, and this judge gives "
     "verdicts; what its pairs say stands under Ties/"
 )
+ONE_FORM = "Ties is left out of Overall: no question of it was judged in both of its forms"
 
 
 class Margins(NamedTuple):

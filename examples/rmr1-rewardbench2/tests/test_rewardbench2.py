@@ -228,6 +228,14 @@ def test_a_judge_that_gives_verdicts_gets_no_number_for_ties(pairs: list[Pair]) 
     assert any("two at a time" in note for note in scores.notes)
 
 
+def test_questions_of_ties_in_one_form_only_give_no_number_and_a_note(pairs: list[Pair]) -> None:
+    outcomes = [o for o in of_questions(pairs, QUESTIONS) if o.pair.tags["item"].startswith("tied")]
+    four = [scored(pair, 2.0, 1.0) for pair in pairs if pair.subset != "Ties"]
+    scores = BENCHMARK.summarize([*four, *outcomes], "strict")
+    assert "Ties" not in {metric.name for metric in scores.metrics}
+    assert scores.notes == (ties.ONE_FORM,)
+
+
 def test_the_headline_of_scores_is_the_mean_of_six_domains(pairs: list[Pair]) -> None:
     four = [scored(pair, 1.0, 2.0) for pair in pairs if pair.subset != "Ties"]
     scores = BENCHMARK.summarize([*four, *of_questions(pairs, QUESTIONS)], "strict")
