@@ -96,8 +96,9 @@ def validity_line(facts: Validity) -> str:
         length += f" (median {middle}, 95 % within {most})"
     words += [length] if facts.counted and facts.completion_tokens else []
     if facts.cached_tokens:
-        share = facts.cached_tokens / (facts.prompt_tokens or 1)
-        words.append(f"{percent(share)} % of the prompts from the prefix cache")
+        share = percent(facts.cached_tokens / (facts.prompt_tokens or 1))
+        how = "from the prefix cache" if facts.completion_tokens else "not read again"
+        words.append(f"{share} % of the prompts {how}")
     if facts.cost:
         words.append(f"{facts.cost:.2f} USD")
     return ", ".join(words)
@@ -255,6 +256,4 @@ def _how(protocol: EvalProtocol) -> str:
 
 def _when(result: StageResult) -> str:
     """Which judge it is: "before", "after sft", or the name of a variant."""
-    if result.variant:
-        return result.variant
-    return result.stage if result.stage == "before" else f"after {result.stage}"
+    return result.variant or (result.stage if result.stage == "before" else f"after {result.stage}")

@@ -118,6 +118,13 @@ def test_the_validity_line_says_how_long_answers_are_and_what_they_cost() -> Non
     )
 
 
+def test_answers_that_were_scored_once_are_said_to_be_not_read_again() -> None:
+    scored = {"completion_tokens": 0, "prompt_tokens": 1000, "cached_tokens": 500}
+    line = show.validity_line(msgspec.structs.replace(FACTS, **scored))
+    assert line.endswith("50.0 % of the prompts not read again")
+    assert "prefix cache" not in line
+
+
 def test_without_both_orders_nothing_is_said_of_flips() -> None:
     facts = msgspec.structs.replace(FACTS, pairs_in_both_orders=0, flipped=0)
     assert "flip" not in show.validity_line(facts)
