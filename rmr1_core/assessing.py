@@ -95,7 +95,8 @@ def judge_all(
         RunIncomplete: some requests failed for good; later passes have not begun.
     """
     budgets.check(judge.engine, protocol)
-    evaluation.check_prompt(judge.strategy)
+    if judge.engine.asks:
+        evaluation.check_prompt(judge.strategy)
     each = [evaluation, *repeating.passes(evaluation, repeat)]
     passes = [Pass.of(one, judge, protocol) for one in each]
     cut = budgets.passes(evaluation, judge.strategy, judge.backbone, protocol)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rmr1_core import budgets, environments, imported, run_plugins, runs
 from rmr1_core.assessing import JudgeParts, judge_all
@@ -39,8 +39,8 @@ class BenchRequest(Value, frozen=True):
 
 class BenchPlan(Value, frozen=True):
     """What a run would ask, without asking it, in all passes together. `example` is the first
-    rendered prompt. `at_budgets` is how many answers are cut and finished at most, at all budgets
-    together."""
+    rendered prompt, empty where the engine reads none. `at_budgets` is how many answers are cut and
+    finished at most, at all budgets together."""
 
     benchmark: str
     passes: int
@@ -81,6 +81,15 @@ def judge_of(
     return judge, engine, prompt
 
 
+def ref_of(named: str | Ref | None, options: Mapping[str, Any] | None) -> Ref | None:
+    """A reference with these options added; None where nothing was named."""
+    if isinstance(named, Ref):
+        return Ref(name=named.name, options={**named.options, **(options or {})})
+    if named is None and not options:
+        return None
+    return Ref(name=named or "", options=dict(options or {}))
+
+
 def start(root: Path, request: BenchRequest) -> Path:
     """Create a run: resolve every name, load and store every pair, ask nothing yet.
 
@@ -97,7 +106,8 @@ def start(root: Path, request: BenchRequest) -> Path:
         sources = [(b, source(request.data, b.name)) for b in benchmarks]
         evaluation = Evaluation(folder / FOLDER)
         evaluation.set_up(sources, request.protocol)
-        evaluation.check_prompt(judge.strategy)
+        if judge.engine.asks:
+            evaluation.check_prompt(judge.strategy)
         record = runs.new_record(
             folder,
             "bench",
@@ -193,7 +203,7 @@ def plan(request: BenchRequest) -> list[BenchPlan]:
             pairs=len(found.pairs),
             judgments=request.repeat * found.judgments,
             requests=request.repeat * len(found.requests),
-            example=next(iter(found.requests)).messages,
+            example=next(iter(found.requests)).messages if judge.engine.asks else (),
             at_budgets=found.judgments * len(request.protocol.budgets),
         )
         for found in asked(judge, request)

@@ -144,11 +144,13 @@ class Engine(Component, frozen=True, kw_only=True):
     """How weights run. The one with `default` is used when none is named.
 
     `environment` names the managed environment that it runs in; "" is the one of rmr1 itself.
-    `prefills` says whether its sessions heed a request's `prefill`, and know `beginnings`.
+    `prefills` says whether its sessions heed a request's `prefill`, and know `beginnings`. `asks`
+    is False where they read a request's `comparison` alone, so that no prompt is to be shown.
     """
 
     environment: ClassVar[str] = ""
     prefills: ClassVar[bool] = False
+    asks: ClassVar[bool] = True
     default: bool = False
 
     def own_backbone(self) -> Backbone | None:

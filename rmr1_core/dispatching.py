@@ -6,12 +6,13 @@ that new requests come to while others are answered, so whoever asks shares the 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rmr1_core.components import EngineSession, LiveRequests
 from rmr1_core.errors import EngineFailed, NotAnswered, Rmr1Error
@@ -174,3 +175,15 @@ def _again(error: BaseException) -> Exception:
     failed = EngineFailed(f"the engine ended with {error!r}")
     failed.__cause__ = error
     return failed
+
+
+async def all_of(coming: Iterable[Any]) -> list[Any]:
+    """What all coroutines give; when one fails, the others are cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in coming]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

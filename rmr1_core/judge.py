@@ -22,12 +22,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from rmr1_core.assessing import JudgeParts
-from rmr1_core.bench import judge_of
+from rmr1_core.bench import judge_of, ref_of
 from rmr1_core.conversations import Messages, conversation
 from rmr1_core.datafiles import prompt_key
 from rmr1_core.decisions import Decision, Opinion, Ranking, decide
-from rmr1_core.dispatching import Dispatcher
-from rmr1_core.errors import UsageError
+from rmr1_core.dispatching import Dispatcher, all_of
+from rmr1_core.errors import NotAnswered, UsageError
 from rmr1_core.judging import read_verdict, render, sampling_of
 from rmr1_core.ranking import Method, Strength
 from rmr1_core.slots import Slot, protocol_of, slots
@@ -72,9 +72,9 @@ class Judge:
             )
         more = options or {}
         parts, _, _ = judge_of(
-            _ref(backbone, more.get("backbone")),
-            _ref(engine, more.get("engine")),
-            _ref(prompt, more.get("prompt")),
+            ref_of(backbone, more.get("backbone")),
+            ref_of(engine, more.get("engine")),
+            ref_of(prompt, more.get("prompt")),
         )
         self._set_up(parts, protocol_of(**protocol))
 
@@ -139,13 +139,27 @@ class Judge:
 
     def compare_many(self, comparisons: Iterable[tuple[Messages, str, str]]) -> Iterator[Decision]:
         """The decisions on (messages, a, b), in their order, as they are made; hundreds are under
-        way at a time. Raises as `compare` does."""
+        way at a time. It ends by raising what `compare` does; `try_many` goes on."""
+        for decision in self.try_many(comparisons):
+            if isinstance(decision, NotAnswered):
+                raise decision
+            yield decision
+
+    def try_many(
+        self, comparisons: Iterable[tuple[Messages, str, str]]
+    ) -> Iterator[Decision | NotAnswered]:
+        """`compare_many`, but a comparison of which a request failed for good has its `NotAnswered`
+        in its place, not raised. Raises EngineFailed when the engine itself is gone."""
         source = iter(comparisons)
         waiting = deque(self._ask(*one) for one in islice(source, _AHEAD))
-        while waiting:
-            decision = self._decided(waiting.popleft())
-            waiting.extend(self._ask(*one) for one in islice(source, 1))
-            yield decision
+        try:
+            while waiting:
+                decision = self._tried(waiting.popleft())
+                waiting.extend(self._ask(*one) for one in islice(source, 1))
+                yield decision
+        finally:  # nobody wants the rest
+            for one in (one for asked in waiting for one in asked):
+                one.answer.cancel()
 
     async def acompare(self, messages: Messages, a: str, b: str) -> Decision:
         """`compare` for coroutines. Cancelling it drops what was not asked yet."""
@@ -200,7 +214,7 @@ class Judge:
         pairs = cup.start()
         while pairs:
             coming = (self.acompare(messages, *cup.texts(pair)) for pair in pairs)
-            pairs = cup.went(pairs, await _all(coming))
+            pairs = cup.went(pairs, await all_of(coming))
         return cup.ranking()
 
     def score(self, messages: Messages, answers: Sequence[str], **how: Any) -> list[float]:
@@ -233,28 +247,14 @@ class Judge:
     def _decided(self, asked: Sequence[_Asked]) -> Decision:
         return self._decision([x.slot for x in asked], [x.answer.result() for x in asked])
 
+    def _tried(self, asked: Sequence[_Asked]) -> Decision | NotAnswered:
+        try:
+            return self._decided(asked)
+        except NotAnswered as failed:
+            return failed
+
     def _decision(self, wanted: Sequence[Slot], completions: Sequence[Completion]) -> Decision:
         return decide(
             Opinion.of(slot, read_verdict(self.parts.strategy, completion.text), completion)
             for slot, completion in zip(wanted, completions, strict=True)
         )
-
-
-async def _all(coming: Iterable[Any]) -> list[Any]:
-    """What all coroutines give; when one fails, the others are cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in coming]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-def _ref(named: str | Ref | None, options: Mapping[str, Any] | None) -> Ref | None:
-    if isinstance(named, Ref):
-        return Ref(name=named.name, options={**named.options, **(options or {})})
-    if named is None and not options:
-        return None
-    return Ref(name=named or "", options=dict(options or {}))

@@ -232,6 +232,9 @@ def _print_plan(plans: Any, found: Any, as_json: bool) -> None:
         click.echo(f"then at most {cut:,} answers are cut at the budgets and finished\n")
     if found:
         print_reproduction(found)
+    if not plans[0].example:
+        click.echo("No prompt is asked: the engine scores answers.")
+        return
     click.echo("The first prompt:\n")
     for message in plans[0].example:
         click.echo(f"--- {message.role}\n{message.content}")

@@ -76,12 +76,13 @@ def counts(judge: Judge, cases: Sequence[Case], wanted: Wanted) -> str:
 def print_plan(judge: Judge, cases: Sequence[Case], wanted: Wanted, *, as_json: bool) -> None:
     """The counts, and the first prompt."""
     a, b, *_ = [*cases[0].answers, *wanted.references]
-    shown = judge.prompts(cases[0].messages, a, b)[0]
+    shown = judge.prompts(cases[0].messages, a, b)[0] if judge.parts.engine.asks else ()
     if as_json:
         matches, requests = numbers(judge, cases, wanted)
         echo_json({"comparisons": matches, "requests": requests, "example": shown})
         return
-    click.echo(f"{counts(judge, cases, wanted)}. The first prompt:\n")
+    follows = "The first prompt:\n" if shown else "No prompt is asked: the engine scores answers."
+    click.echo(f"{counts(judge, cases, wanted)}. {follows}")
     for message in shown:
         click.echo(f"--- {message.role}\n{message.content}")
 

@@ -163,6 +163,30 @@ def test_a_request_that_fails_raises_and_the_judge_goes_on() -> None:
         assert asked.compare("which?", "answer-2", "answer-1").verdict is Verdict.A
 
 
+def test_of_many_those_that_failed_are_handed_back_in_their_place() -> None:
+    def write(request: Request) -> str | RequestFailed:
+        return RequestFailed(error="too long") if 7 in numbers(request) else larger(request)
+
+    asked_for = [("which?", f"answer-{n}", "answer-5") for n in range(6, 20)]
+    with judge(write) as asked:
+        found = list(asked.try_many(asked_for))
+        assert [n for n, one in enumerate(found) if isinstance(one, NotAnswered)] == [1]
+        assert "too long" in str(found[1])
+        decisions = [one for one in found if not isinstance(one, NotAnswered)]
+        assert {one.verdict for one in decisions} == {Verdict.A}
+        with pytest.raises(NotAnswered, match="too long"):
+            list(asked.compare_many(asked_for))
+        assert asked.compare("which?", "answer-2", "answer-1").verdict is Verdict.A
+
+
+def test_a_dead_engine_ends_many_comparisons() -> None:
+    def die(request: Request) -> str:
+        raise EngineFailed("the power went off")
+
+    with judge(die) as asked, pytest.raises(EngineFailed, match="the power went off"):
+        list(asked.try_many([("which?", "answer-1", "answer-2")] * 3))
+
+
 def test_an_engine_that_cannot_be_opened_is_said_when_it_is_first_asked() -> None:
     asked = Judge("no/such-model", engine="replay:/no/such/folder")
     with pytest.raises(UsageError, match="no such file or folder"):

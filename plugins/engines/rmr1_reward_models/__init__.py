@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from rmr1_core import PATH, PATH_OR_NAME, Backbone, Engine, EngineSession, Option, hookimpl
 from rmr1_core.errors import BadInput, MissingPackage
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class ScoringEngine(Engine, frozen=True, kw_only=True):
     """Hugging Face weights in this process that score answers: the options that all share."""
 
+    asks: ClassVar[bool] = False
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
         Option(description="'auto': bfloat16 on a GPU that has it, float32 on a CPU"),

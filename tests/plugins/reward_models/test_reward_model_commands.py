@@ -34,6 +34,7 @@ def test_a_run_keeps_scores_and_exports_them_by_answer(classifier: Path, where: 
     folder = bench(where, "--backbone", str(classifier), "--engine", "reward-model")
     versions = read_record(folder).versions
     assert versions["answers scored"].startswith("8, ")
+    assert not (folder / "evaluation" / "prompt.json").exists()  # which a report would show
     assert versions["reward from"] == "LlamaForSequenceClassification"
     assert run_command(["export", folder.name, "--to", "csv", "-o", str(where / "rows.csv")]) == 0
     rows = list(csv.DictReader((where / "rows.csv").open()))
@@ -45,6 +46,22 @@ def test_a_run_keeps_scores_and_exports_them_by_answer(classifier: Path, where: 
     assert [by_pair[row["pair_id"]] for row in rows] == [
         (row["chosen_score"], row["rejected_score"]) for row in rows
     ]
+
+
+@pytest.mark.parametrize("engine", ["reward-model", "dpo-reward"])
+def test_a_dry_run_shows_no_prompt_where_none_is_asked(
+    engine: str, where: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["bench", "toy", "--limit", "4", "--backbone", "x/y", "--engine", engine, "--dry-run"]
+    assert run_command(command) == 0
+    said = capsys.readouterr().out
+    assert "The first prompt" not in said
+    assert said.rstrip().endswith("No prompt is asked: the engine scores answers.")
+    assert run_command([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["example"] == []
+    judged = ["judge", "--backbone", "x/y", "--engine", engine, "q", "a", "b", "--dry-run"]
+    assert run_command(judged) == 0
+    assert "The first prompt" not in capsys.readouterr().out
 
 
 def test_a_replay_has_the_scores_too(classifier: Path, where: Path) -> None:
