@@ -1,7 +1,8 @@
 """RewardBench's rules: accuracy per subset, weighted into sections, averaged.
 
 "as-published" is the authors' generative scorer, for which all that is neither A nor B is half a
-win; "strict" counts it as a loss. Which text is unparsed is the prompt strategy's business. With
+win; "strict" counts it as a loss. Equal scores of a reward model are a loss under both, as in the
+authors' scripts for such models. Which text is unparsed is the prompt strategy's business. With
 both orders judged, a pair's score is the mean of the two: the expectation of the random order that
 the authors draw.
 """
@@ -18,7 +19,7 @@ from rmr1_rewardbench import rows
 from rmr1_rewardbench.sections import PRIOR, PRIOR_SETS, SECTION_OF, SECTIONS, WEIGHTS
 
 UNDECIDED = {"strict": 0.0, "as-published": 0.5}
-"""What an unparsed answer or a tie is worth under each scoring."""
+"""What an unparsed answer, or a tie that a judge wrote, is worth under each scoring."""
 
 
 class RewardBench(Benchmark, frozen=True, kw_only=True):
@@ -61,9 +62,14 @@ def _subsets(outcomes: Iterable[Outcome], undecided: float) -> dict[str, Estimat
     scores: dict[str, tuple[list[float], list[str]]] = {name: ([], []) for name in SECTION_OF}
     for outcome in outcomes:
         values, clusters = scores[outcome.pair.subset]
-        values.append(outcome.score(unparsed=undecided, tie=undecided))
+        values.append(_score(outcome, undecided))
         clusters.append(outcome.pair.group)
     return {name: mean(*columns) for name, columns in scores.items() if columns[0]}
+
+
+def _score(outcome: Outcome, undecided: float) -> float:
+    scored = outcome.chosen_score is not None
+    return outcome.score(unparsed=undecided, tie=0.0 if scored else undecided)
 
 
 def _sections(subsets: Mapping[str, Estimate]) -> dict[str, Estimate]:
@@ -77,7 +83,7 @@ def _sections(subsets: Mapping[str, Estimate]) -> dict[str, Estimate]:
 
 def _micro(outcomes: Sequence[Outcome], undecided: float) -> Metric:
     core = [outcome for outcome in outcomes if outcome.pair.subset in WEIGHTS] or outcomes
-    scores = [outcome.score(unparsed=undecided, tie=undecided) for outcome in core]
+    scores = [_score(outcome, undecided) for outcome in core]
     return mean(scores, [outcome.pair.group for outcome in core]).metric("Micro average")
 
 

@@ -249,6 +249,25 @@ def test_undecided_answers_lose_strictly_and_half_win_as_published(rewardbench, 
     assert rewardbench.summarize(outcomes, "as-published").headline.value == 0.5
 
 
+def test_equal_scores_of_a_reward_model_lose_under_both_rules(rewardbench, write_rows, judged):
+    outcomes = [judged(pair, Verdict.TIE) for pair in every_pair(rewardbench, write_rows)]
+    assert rewardbench.summarize(outcomes, "as-published").headline.value == 0.5
+    scored = [
+        msgspec.structs.replace(
+            outcome,
+            verdicts=tuple(
+                msgspec.structs.replace(v, chosen_score=1.0, rejected_score=1.0)
+                for v in outcome.verdicts
+            ),
+        )
+        for outcome in outcomes
+    ]
+    for rule in ("strict", "as-published"):
+        scores = rewardbench.summarize(scored, rule)
+        assert scores.headline.value == 0
+        assert all(metric.value == 0 for metric in scores.metrics)
+
+
 def test_prior_sets_count_half_in_the_leaderboard_only(rewardbench, write_rows, judged, values):
     rows = [row(0, "shp"), row(1, "summarize"), row(2, "summarize"), row(3, "math-prm")]
     pairs = list(rewardbench.pairs(write_rows("prior.jsonl", rows)))
