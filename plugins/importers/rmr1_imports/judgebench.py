@@ -83,6 +83,10 @@ def _read(
     if not isinstance(game, dict):
         raise row.bad("judgments", f"expected an object or null, and not {game!r:.40}")
     decision = game.get("decision")
+    if not isinstance(decision, str | None):
+        raise row.bad(
+            "judgments", f"expected a decision in words or null, and not {decision!r:.40}"
+        )
     verdict = _DECISIONS.get(decision, Verdict.UNPARSED) if decision else Verdict.UNPARSED
     said = game.get("judgment")
     if not isinstance(said, dict):

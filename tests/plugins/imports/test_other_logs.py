@@ -246,6 +246,14 @@ def test_scores_in_judgebench_s_outputs_are_those_of_the_answers_as_shown(tmp_pa
     assert second.correct
 
 
+@pytest.mark.usefixtures("judgebench")
+def test_a_decision_that_is_no_word_is_named(tmp_path: Path) -> None:
+    games = [{"judgment": "so", "decision": ["A>B"]}, None]
+    log = write_lines(tmp_path / NAME, [output(judgments=games)])
+    with pytest.raises(BadInput, match="row 1, field 'judgments': expected a decision in words"):
+        found(log)
+
+
 def test_a_log_of_a_benchmark_that_is_not_installed_says_so(tmp_path: Path) -> None:
     log = write_lines(tmp_path / NAME, [output()])
     with pytest.raises(UsageError, match="logs are of judgebench, and no installed plugin offers"):
