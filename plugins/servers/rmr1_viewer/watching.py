@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from rmr1_core.errors import Rmr1Error
+from rmr1_core.import_words import order_known
 from rmr1_core.stored import StoredEvaluation, StoredRun
 from rmr1_viewer.index import Index
 
@@ -99,6 +100,7 @@ def _summary(run: StoredRun, evaluations: Sequence[StoredEvaluation]) -> dict[st
         "how_far": run.how_far(),
         "error": record.error,
         "backbone": backbone.name if backbone else "",
+        "order_known": order_known(record.imported),
         "curves": _curves(run),
         "evaluations": [
             {"name": e.name, "benchmarks": e.benchmarks(), "reports": _reports(e)}

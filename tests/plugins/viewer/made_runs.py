@@ -21,6 +21,8 @@ from rmr1_core import (
     runs,
 )
 from rmr1_core.evaluation import INDEX_FILE, JOURNAL_FILE, Judged
+from rmr1_core.import_words import FIRST_ANSWER
+from rmr1_core.values import Imported
 
 TRACE = (
     "<type>Chat</type><rubric>be exact</rubric><eval>it says <quote_A>clear  Words</quote_A> and "
@@ -119,3 +121,12 @@ def usual(root: Path) -> tuple[Path, Path]:
     ]
     two = [*both(0, "B", "A"), *both(1, "A", "B"), *both(2, "A", "A")]
     return make(root, "one", pairs, one), make(root, "two", pairs, two)
+
+
+def import_without_order(root: Path) -> Path:
+    """A run of another project's log that does not say which answer came first."""
+    folder = make(root, "theirs", [pair(0)], [judgment(0, first=True, verdict=Verdict.B)])
+    imported = Imported(source="x", format="x", files={}, judgments=1, unknown=(FIRST_ANSWER,))
+    record = msgspec.structs.replace(runs.read_record(folder), imported=imported)
+    runs.write_record(folder, record)
+    return folder

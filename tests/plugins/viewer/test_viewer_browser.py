@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import chromium
-from made_runs import HOSTILE, append, both, judgment, make, pair, usual
+from made_runs import HOSTILE, append, both, import_without_order, judgment, make, pair, usual
 
 from rmr1_core import Verdict
 from rmr1_viewer.serving import served
@@ -134,6 +134,15 @@ def test_an_address_shows_the_same_again(page: Page, address: str) -> None:
     assert page.input_value("#q") == "zebras"
     assert page.input_value("#kind") == "unparsed"
     page.wait_for_selector(".row.chosen")
+
+
+def test_an_order_that_nobody_knows_is_not_made_up(page: Page, tmp_path: Path) -> None:
+    import_without_order(tmp_path)
+    with opened(page, tmp_path) as address:
+        page.goto(f"{address}#theirs/evaluation/made/pair-0")
+        page.wait_for_selector("text=order not known")
+        assert page.text_content(".verdict b") == "wrong"
+        assert "not judged" not in (page.text_content(".detail") or "")
 
 
 def test_samples_can_each_be_read(page: Page, tmp_path: Path) -> None:

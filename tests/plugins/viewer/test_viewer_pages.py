@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from click.testing import CliRunner
-from made_runs import TRACE, append, both, judgment, make, pair, usual
+from made_runs import TRACE, append, both, import_without_order, judgment, make, pair, usual
 
 from rmr1_core import Verdict, jsonl
 from rmr1_core.cli import build
@@ -193,6 +193,15 @@ def test_a_journal_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
         (folder / "evaluation" / "judgments.jsonl").unlink()
         append(folder, both(0, "B", "A"))
         wait(address, 1, **ONE, kind="wrong")
+
+
+def test_a_run_says_whether_its_orders_are_known(tmp_path: Path) -> None:
+    import_without_order(tmp_path)
+    usual(tmp_path)
+    with served([], tmp_path) as address:
+        wait(address, 1, run="theirs", evaluation="evaluation")
+        known = {run["id"]: run["order_known"] for run in ask(address, "runs")["runs"]}
+    assert known == {"theirs": False, "one": True, "two": True}
 
 
 def test_a_damaged_run_is_named_and_stops_no_other(tmp_path: Path) -> None:

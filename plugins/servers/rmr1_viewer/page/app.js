@@ -60,7 +60,8 @@ async function pair(place, { against_run, against }) {
   )));
   if (read().pair !== place.pair) return undefined;
   if (!got[0]) return detail.clear(make("p", { class: "nothing" }, known.indexing ? "Reading the run…" : "There is no such pair in this evaluation."));
-  const sides = wanted.map(([run, evaluation], at) => ({ title: `${run} · ${evaluation}`, data: got[at] }));
+  const ordered = (id) => known.runs.find((run) => run.id === id)?.order_known !== false;
+  const sides = wanted.map(([run, evaluation], at) => ({ title: `${run} · ${evaluation}`, data: got[at], ordered: ordered(run) }));
   return detail.show(sides.filter((side) => side.data), back);
 }
 

@@ -83,19 +83,20 @@ export class Detail {
     }));
   }
 
-  judged({ title, data }, at) {
-    const orders = this.chosenFirst ? [true, false] : [false, true];
+  // Of an order that nobody knows, all judgments are stored as if the chosen answer was A.
+  judged({ title, data, ordered }, at) {
+    const orders = !ordered ? [true] : this.chosenFirst ? [true, false] : [false, true];
     return make(
       "section",
       { class: "judged", "aria-label": "What the judge wrote" },
       make("h3", {}, title),
-      make("div", { class: "orders" }, ...orders.map((first) => this.order(data, first, at))),
+      make("div", { class: "orders" }, ...orders.map((first) => this.order(data, first, at, ordered))),
     );
   }
 
-  order({ judgments }, first, at) {
+  order({ judgments }, first, at, ordered) {
     const [those, sample] = this.picked(judgments, first, at);
-    const label = first ? "chosen shown as A" : "chosen shown as B";
+    const label = !ordered ? "order not known" : first ? "chosen shown as A" : "chosen shown as B";
     if (!those.length) return make("div", { class: "order none" }, `${label}: not judged`);
     const tabs = those.length > 1 ? make("div", { class: "tabs", role: "group", "aria-label": "Samples" }, ...those.map((one, number) => make(
       "button",
@@ -105,7 +106,7 @@ export class Detail {
       },
       `${one.sample + 1}`,
     ))) : null;
-    return make("div", { class: "order" }, make("div", { class: "facts" }, label), tabs, ...judgment(those[sample]));
+    return make("div", { class: "order" }, make("div", { class: "facts" }, label), tabs, ...judgment(those[sample], ordered));
   }
 }
 
@@ -115,10 +116,10 @@ const standing = (one) => {
   return (one.verdict === "A") === one.chosen_first ? "right" : "wrong";
 };
 
-function judgment(one) {
+function judgment(one, ordered) {
   if (one.error) return [make("p", { class: "verdict failed" }, "failed"), long(one.error)];
   const state = standing(one);
-  const says = state === "right" || state === "wrong" ? `${one.verdict} · ${state}` : state;
+  const says = ordered && (state === "right" || state === "wrong") ? `${one.verdict} · ${state}` : state;
   const cut = one.finish === "stop" ? "" : one.finish === "length" ? " · truncated" : ` · ${one.finish.replaceAll("_", " ")}`;
   const scores = one.scores ? ` · scores ${one.scores.map((score) => score.toPrecision(4)).join(" and ")}` : "";
   return [
