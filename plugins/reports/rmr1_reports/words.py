@@ -143,4 +143,4 @@ def _protocol(protocol: EvalProtocol | None) -> str:
     fields: Sequence[tuple[str, object]] = [
         (name.replace("_", " "), getattr(protocol, name)) for name in protocol.__struct_fields__
     ]
-    return ", ".join(f"{name} {_value(value)}" for name, value in fields if value is not None)
+    return ", ".join(f"{name} {_value(value)}" for name, value in fields if value not in (None, ()))

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from rmr1_core.decisions import Decision, Ranking
+from rmr1_core.decisions import Decision, Opinion, Ranking
 from rmr1_core.ranking import Method, Strength
 
 MOST_ANSWERS = 256
@@ -24,13 +24,15 @@ class Compare(BaseModel):
 
 class OneOpinion(BaseModel):
     """One answer of the judge: its verdict of the answers as they were sent, and what it wrote of
-    them as they were shown."""
+    them as they were shown. `scores` are the model's own of A and B as they were sent; null from a
+    judge that writes."""
 
     a_first: bool
     sample: int
     verdict: str
     text: str
     finish_reason: str
+    scores: tuple[float, float] | None = None
 
 
 class Compared(BaseModel):
@@ -52,6 +54,7 @@ class Compared(BaseModel):
                 verdict=one.verdict.value,
                 text=one.completion.text,
                 finish_reason=one.completion.finish_reason,
+                scores=_as_sent(one),
             )
             for one in decision.opinions
         ]
@@ -62,6 +65,13 @@ class Compared(BaseModel):
             agreement=decision.agreement,
             opinions=opinions,
         )
+
+
+def _as_sent(opinion: Opinion) -> tuple[float, float] | None:
+    if opinion.completion.scores is None:
+        return None
+    first, second = opinion.completion.scores
+    return (first, second) if opinion.a_first else (second, first)
 
 
 class Rank(BaseModel):

@@ -34,6 +34,10 @@ def test_a_run_keeps_scores_and_exports_them_by_answer(classifier: Path, where: 
     folder = bench(where, "--backbone", str(classifier), "--engine", "reward-model")
     versions = read_record(folder).versions
     assert versions["answers scored"].startswith("8, ")
+    assert run_command(["report", folder.name]) == 0
+    page = (folder / "report.html").read_text()
+    for word in ("tokens p50", "budgets", "What the judge was asked first"):
+        assert word not in page
     assert not (folder / "evaluation" / "prompt.json").exists()  # which a report would show
     assert versions["reward from"] == "LlamaForSequenceClassification"
     assert run_command(["export", folder.name, "--to", "csv", "-o", str(where / "rows.csv")]) == 0

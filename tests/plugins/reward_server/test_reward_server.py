@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rmr1_core import Backbone, Judge, Request
+from rmr1_core import Backbone, Completion, Judge, Request
 from rmr1_core.assessing import JudgeParts
 from rmr1_core.lookup import resolve
 from rmr1_core.slots import protocol_of
@@ -90,6 +90,27 @@ def test_two_answers_are_compared_with_what_the_judge_wrote() -> None:
         "<answer>[[B]]</answer>",
         "<answer>[[A]]</answer>",
     ]
+
+
+def test_the_scores_of_a_reward_model_are_those_of_the_answers_as_they_were_sent() -> None:
+    def scored(request: Request) -> Completion:
+        scores = {"answer-1": 0.5, "answer-2": 2.0}
+        assert request.comparison is not None
+        return Completion(
+            text=larger(request),
+            finish_reason="stop",
+            prompt_tokens=1,
+            completion_tokens=0,
+            scores=(scores[request.comparison.a], scores[request.comparison.b]),
+        )
+
+    body = {"messages": "?", "a": "answer-1", "b": "answer-2"}
+    with served(scored) as send:
+        _, said, _ = send("/v1/compare", body)
+    assert [one["scores"] for one in said["opinions"]] == [[0.5, 2.0]] * 2
+    with served() as send:
+        _, said, _ = send("/v1/compare", body)
+    assert [one["scores"] for one in said["opinions"]] == [None] * 2
 
 
 def test_a_group_is_ranked_and_scored() -> None:
