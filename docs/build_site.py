@@ -24,7 +24,7 @@ REST = "More pages"
 EXAMPLES = "Example packages"
 """The captions above pages that index.md does not link."""
 API = "python-api.md"
-CONSTANTS = ("hookspecs.hookimpl", "components.PATH")
+CONSTANTS = ("hookspecs.hookimpl", "components.PATH", "components.PATH_OR_NAME")
 """What of the contract is neither class nor function, and in no other public module."""
 
 _FENCE = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
