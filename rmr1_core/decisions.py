@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rmr1_core.errors import NotAnswered
 from rmr1_core.scoring import majority
 from rmr1_core.slots import Slot
 from rmr1_core.values import Completion, Value, Verdict
@@ -98,3 +99,14 @@ def decide(opinions: Iterable[Opinion]) -> Decision:
     if all(verdict is Verdict.UNPARSED for verdict in orders):
         verdict = Verdict.UNPARSED
     return Decision(verdict=verdict, share=share, opinions=listed)
+
+
+def made(tried: Decision | NotAnswered) -> Decision:
+    """The decision that was tried for.
+
+    Raises:
+        NotAnswered: there is none.
+    """
+    if isinstance(tried, NotAnswered):
+        raise tried
+    return tried

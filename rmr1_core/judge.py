@@ -25,7 +25,7 @@ from rmr1_core.assessing import JudgeParts
 from rmr1_core.bench import judge_of, ref_of
 from rmr1_core.conversations import Messages, conversation
 from rmr1_core.datafiles import prompt_key
-from rmr1_core.decisions import Decision, Opinion, Ranking, decide
+from rmr1_core.decisions import Decision, Opinion, Ranking, decide, made
 from rmr1_core.dispatching import Dispatcher, all_of
 from rmr1_core.errors import NotAnswered, UsageError
 from rmr1_core.judging import read_verdict, render, sampling_of
@@ -141,9 +141,7 @@ class Judge:
         """The decisions on (messages, a, b), in their order, as they are made; hundreds are under
         way at a time. It ends by raising what `compare` does; `try_many` goes on."""
         for decision in self.try_many(comparisons):
-            if isinstance(decision, NotAnswered):
-                raise decision
-            yield decision
+            yield made(decision)
 
     def try_many(
         self, comparisons: Iterable[tuple[Messages, str, str]]
