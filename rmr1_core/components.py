@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from rmr1_core.charts import Chart, overview
 from rmr1_core.deprecation import Renamed
-from rmr1_core.errors import UsageError
+from rmr1_core.errors import EngineFailed, UsageError
 from rmr1_core.parsing import after_thought
 from rmr1_core.values import (
     Answer,
@@ -125,11 +125,15 @@ class EngineSession(abc.ABC):
 
     def beginnings(self, texts: Sequence[str], tokens: int) -> list[int]:
         """For each text how many characters its first so many tokens are, by the model's own
-        tokenizer; the whole length of one that has no more. Not called while it generates.
+        tokenizer; the whole length of one that has no more. Not called while it generates, and
+        only of engines that say that they `prefills`, which override it.
 
-        Only of engines that `prefills`.
+        Raises:
+            EngineFailed: the engine has no way to tell.
         """
-        raise NotImplementedError
+        raise EngineFailed(
+            f"{type(self).__name__} cannot cut answers to budgets: it has no method 'beginnings'"
+        )
 
     @property
     def facts(self) -> Mapping[str, str]:

@@ -31,7 +31,7 @@ _COMPARED = Request(
 def check_engine(engine: Engine, backbone: Backbone | None = None) -> None:
     """Open an engine and assert what holds for its session: every request is answered once, under
     its own id, with a completion or a failure; no request and live requests are fine; its facts are
-    texts by name, before and after.
+    texts by name, before and after. One that `prefills` cuts texts to tokens.
 
     `backbone` is what it loads, by default the engine's own.
 
@@ -42,6 +42,8 @@ def check_engine(engine: Engine, backbone: Backbone | None = None) -> None:
     backbone = backbone or engine.own_backbone() or Backbone(name="nobody", model="")
     with engine.open(backbone) as session:
         _check_facts(session.facts)
+        if engine.prefills:
+            _check_beginnings(session)
         assert not list(session.generate([])), "it answers what nobody asked"
         requests = [*example_requests(*_QUESTIONS), _COMPARED]
         _check_answers(session, requests, requests)
@@ -103,6 +105,16 @@ def _check_result(result: object, limit: int) -> None:
         assert finite == [True, True], f"scores {result.scores!r}: a finite number for A and for B"
     if result.finish_reason == "prompt_too_long":
         assert not result.text, "nothing is generated for a prompt that is too long"
+
+
+def _check_beginnings(session: EngineSession) -> None:
+    texts = ["What is 2 + 2? It is 4.", ""]
+    first, whole = session.beginnings(texts, 1), session.beginnings(texts, 10_000)
+    assert 0 < first[0] < len(texts[0]), f"{first[0]} characters of {texts[0]!r} are no one token"
+    assert first[1] == 0, f"{first[1]} characters of an empty text are no token"
+    assert list(whole) == [len(text) for text in texts], (
+        f"all of {texts} has fewer than 10,000 tokens, and is said to be cut at {whole}"
+    )
 
 
 def _check_facts(facts: Mapping[str, str]) -> None:

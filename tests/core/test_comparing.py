@@ -259,7 +259,7 @@ class Foreign(Benchmark, frozen=True, kw_only=True):
     """One that makes its metric without an estimate."""
 
     def pairs(self, source: Path | None) -> object:  # type: ignore[override]
-        raise NotImplementedError
+        raise AssertionError("a run is compared by the pairs that it stored")
 
     def summarize(self, outcomes: Sequence[Outcome], scoring: str) -> Scores:
         wins = [outcome.score() for outcome in outcomes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -19,6 +19,7 @@ from rmr1_core import (
     RequestFailed,
     Verdict,
 )
+from rmr1_core.errors import EngineFailed
 from rmr1_core.testing import ScriptedEngine, check_engine, scripted_judge
 
 SAID = Completion(text="[[A]]", finish_reason="stop", prompt_tokens=3, completion_tokens=1)
@@ -96,6 +97,8 @@ def test_facts_that_are_no_texts_are_told(facts: Mapping[Any, Any]) -> None:
 
 
 class Talkative(ScriptedEngine, frozen=True, kw_only=True):
+    prefills: ClassVar[bool] = False  # its session cuts nothing
+
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[Any]:
         class Said(EngineSession):
@@ -111,6 +114,8 @@ def test_an_answer_without_a_question_is_told() -> None:
 
 
 class Forgetful(ScriptedEngine, frozen=True, kw_only=True):
+    prefills: ClassVar[bool] = False  # its session cuts nothing
+
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[Any]:
         class Hasty(EngineSession):
@@ -135,3 +140,42 @@ def test_an_engine_that_loses_live_requests_is_told() -> None:
 def test_a_scripted_judge_says_what_the_script_says() -> None:
     with scripted_judge(lambda request: "<answer>[[A]]</answer>", order="chosen-first") as judge:
         assert judge.compare("which?", "one", "two").verdict is Verdict.A
+
+
+class Cutting(Planted, frozen=True, kw_only=True):
+    """One that says that it goes on with answers that are begun."""
+
+    prefills: ClassVar[bool] = True
+    ends: Callable[[str, int], int] | None = None
+
+    @contextmanager
+    def open(self, backbone: Backbone) -> Iterator[EngineSession]:
+        session = Session(self.answer, self.facts)
+        if self.ends is not None:
+            ends = self.ends
+            session.beginnings = lambda texts, tokens: [  # type: ignore[method-assign]
+                ends(text, tokens) for text in texts
+            ]
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("ends", "complaint"),
+    [
+        (lambda text, tokens: len(text), "are no one token"),
+        (lambda text, tokens: min(len(text) + 1, tokens), "of an empty text"),
+        (lambda text, tokens: min(len(text), tokens, 10), "is said to be cut at"),
+    ],
+)
+def test_a_session_that_cuts_at_no_place_of_the_tokens_is_told(
+    ends: Callable[[str, int], int], complaint: str
+) -> None:
+    answer = lambda request: [Answer(id=request.id, result=SAID)]  # noqa: E731
+    check_engine(Cutting(name="c", answer=answer, ends=lambda text, tokens: min(len(text), tokens)))
+    with pytest.raises(AssertionError, match=complaint):
+        check_engine(Cutting(name="c", answer=answer, ends=ends))
+
+
+def test_a_session_that_was_to_cut_and_cannot_says_so_in_a_sentence() -> None:
+    with pytest.raises(EngineFailed, match="Session cannot cut answers to budgets"):
+        check_engine(Cutting(name="c", answer=lambda request: []))

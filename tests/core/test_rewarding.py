@@ -41,7 +41,7 @@ TOGETHER = threading.Barrier(2, timeout=20)
 
 class Longest(RewardFunction, frozen=True, kw_only=True):
     def __call__(self, judgment, label):
-        raise NotImplementedError
+        raise AssertionError("answers to a prompt are priced together")
 
     def group(self, messages, judgments, label):
         TOGETHER.wait()

@@ -158,7 +158,7 @@ from rmr1_core import Check, RewardFunction, hookimpl
 
 class Places(RewardFunction, frozen=True, kw_only=True):
     def __call__(self, judgment, label):
-        raise NotImplementedError
+        raise AssertionError("answers to a prompt are priced together")
 
     def group(self, messages, judgments, label):
         return [float(place) for place, _ in enumerate(judgments)]

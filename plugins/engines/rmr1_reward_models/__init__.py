@@ -10,37 +10,24 @@ Nothing heavy is imported until an engine is opened.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from rmr1_core import PATH, PATH_OR_NAME, Backbone, Engine, EngineSession, Option, hookimpl
-from rmr1_core.errors import BadInput, MissingPackage
-from rmr1_core.hub import prefer_cache_when_unreachable
+from rmr1_core.errors import BadInput
+from rmr1_transformers import InProcessEngine
 
 if TYPE_CHECKING:
     from rmr1_reward_models.scorers import Scorer
 
 
-class ScoringEngine(Engine, frozen=True, kw_only=True):
+class ScoringEngine(InProcessEngine, frozen=True, kw_only=True):
     """Hugging Face weights in this process that score answers: the options that all share."""
 
     asks: ClassVar[bool] = False
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"],
-        Option(description="'auto': bfloat16 on a GPU that has it, float32 on a CPU"),
-    ] = "auto"
-    device: Annotated[
-        str, Option(description="'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', …")
-    ] = "auto"
-    attn_implementation: Annotated[
-        str,
-        Option(
-            description="'auto': flash_attention_2 where the package and a GPU exist, else sdpa, "
-            "and eager for models without it; or any that transformers knows"
-        ),
-    ] = "auto"
     max_batch_size: Annotated[int, Option(description="answers scored at a time", ge=1)] = 64
     max_batch_tokens: Annotated[
         int, Option(description="tokens scored at a time, with padding; 0: what suits", ge=0)
@@ -48,9 +35,6 @@ class ScoringEngine(Engine, frozen=True, kw_only=True):
     max_context: Annotated[
         int,
         Option(description="longest conversation with its answer; 0: the model's own limit", ge=0),
-    ] = 0
-    threads: Annotated[
-        int, Option(description="threads on a CPU; 0: as many as torch chooses", ge=0)
     ] = 0
     trust_remote_code: Annotated[
         bool, Option(description="run the Python code that comes with the weights")
@@ -65,9 +49,9 @@ class ScoringEngine(Engine, frozen=True, kw_only=True):
         """The folders and hub ids of all weights that `open` loads."""
         return (backbone.model,)
 
+    @abc.abstractmethod
     def scorer(self, backbone: Backbone) -> Scorer:
         """What scores, with its weights loaded. Raises as `open` does."""
-        raise NotImplementedError
 
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[EngineSession]:
@@ -77,16 +61,7 @@ class ScoringEngine(Engine, frozen=True, kw_only=True):
             UsageError: the folder lacks something, the hub cannot be reached, or torch is missing.
             EngineFailed: the weights do not fit the device.
         """
-        if not all(Path(model).expanduser().is_dir() for model in self.models(backbone)):
-            prefer_cache_when_unreachable()
-        try:
-            import torch
-            import transformers
-        except ModuleNotFoundError as error:
-            package = error.name or "torch"
-            purpose = f"the engine {self.name!r}"
-            raise MissingPackage(package, purpose, "pip install 'rmr1[local]'") from None
-        del torch, transformers
+        self.find_libraries(*self.models(backbone))
         from rmr1_reward_models.session import ScoringSession
 
         session = ScoringSession(self.scorer(backbone), self)

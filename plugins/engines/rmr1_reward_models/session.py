@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import math
-import platform
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -17,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import torch
-import transformers
 
 from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed, Verdict
 from rmr1_reward_models.scorers import Scorer
 from rmr1_reward_models.texts import Side, Text
+from rmr1_transformers.facts import facts_of
 
 if TYPE_CHECKING:
     from rmr1_reward_models import ScoringEngine
@@ -60,16 +59,8 @@ class ScoringSession(EngineSession):
     @property
     def facts(self) -> Mapping[str, str]:
         """Versions, dtype, device and attention, and what the scores are."""
-        model = self._scorer.model
-        gpu = model.device.type == "cuda"
-        device = torch.cuda.get_device_name(model.device) if gpu else platform.machine()
         return {
-            "torch": str(torch.__version__),
-            "transformers": transformers.__version__,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "device": f"{model.device} ({device})",
-            "attention": model.config._attn_implementation,
-            "threads": str(torch.get_num_threads()),
+            **facts_of(self._scorer.model, self._scorer.writer.tokenizer),
             **self._scorer.facts,
             "answers scored": f"{self._scored}, each by itself: their order makes no difference",
         }

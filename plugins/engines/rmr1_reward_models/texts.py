@@ -27,7 +27,7 @@ class Writer:
     """Writes conversations with a tokenizer's chat template."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._header = lru_cache(maxsize=64)(self._find_header)
 
     def whole(self, side: Side) -> Text | str:
@@ -47,7 +47,7 @@ class Writer:
             text, header = self._written(side), self._header(side[0])
             if not text.startswith(header):
                 return "the model's chat template writes this answer's turn unlike any other's"
-            encoded = self._tokenizer(
+            encoded = self.tokenizer(
                 text, add_special_tokens=False, return_offsets_mapping=True, truncation=False
             )
         except Exception as error:  # the boundary to a foreign template
@@ -62,7 +62,7 @@ class Writer:
         prompt, answer = side
         turns = [{"role": m.role, "content": m.content} for m in prompt]
         turns.append({"role": "assistant", "content": answer})
-        written: str = self._tokenizer.apply_chat_template(turns, tokenize=False)
+        written: str = self.tokenizer.apply_chat_template(turns, tokenize=False)
         return written
 
     def _find_header(self, prompt: tuple[Message, ...]) -> str:
@@ -72,7 +72,7 @@ class Writer:
         return first[: next((n for n in places if first[n] != second[n]), len(places))]
 
     def _ids(self, text: str) -> Sequence[int]:
-        ids: Sequence[int] = self._tokenizer(text, add_special_tokens=False, truncation=False)[
+        ids: Sequence[int] = self.tokenizer(text, add_special_tokens=False, truncation=False)[
             "input_ids"
         ]
         return ids

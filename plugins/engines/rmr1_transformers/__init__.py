@@ -16,14 +16,9 @@ from rmr1_core.hub import prefer_cache_when_unreachable
 from rmr1_core.processes import capture
 
 
-class TransformersEngine(Engine, frozen=True, kw_only=True):
-    """Hugging Face weights in this process, on a GPU or a CPU.
+class InProcessEngine(Engine, frozen=True, kw_only=True):
+    """Hugging Face weights in this process: the options of all that writes or scores with them."""
 
-    Sampling is what the request says: a model's own generation settings (top-k, penalties) are
-    not applied, only its end-of-sequence tokens are.
-    """
-
-    prefills: ClassVar[bool] = True
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
         Option(description="'auto': bfloat16 on a GPU that has it, float32 on a CPU"),
@@ -38,6 +33,38 @@ class TransformersEngine(Engine, frozen=True, kw_only=True):
             "and eager for models without it; or any that transformers knows"
         ),
     ] = "auto"
+    threads: Annotated[
+        int, Option(description="threads on a CPU; 0: as many as torch chooses", ge=0)
+    ] = 0
+
+    def find_libraries(self, *models: str) -> None:
+        """See that torch and transformers are here, and that `models`, hub ids or folders, are
+        looked for in the cache alone where the hub cannot be reached.
+
+        Raises:
+            MissingPackage: torch or transformers is not installed.
+        """
+        if not all(Path(model).expanduser().is_dir() for model in models):
+            prefer_cache_when_unreachable()
+        try:
+            import torch
+            import transformers
+        except ModuleNotFoundError as error:
+            purpose = f"the engine {self.name!r}"
+            raise MissingPackage(
+                error.name or "torch", purpose, "pip install 'rmr1[local]'"
+            ) from None
+        del torch, transformers
+
+
+class TransformersEngine(InProcessEngine, frozen=True, kw_only=True):
+    """Hugging Face weights in this process, on a GPU or a CPU.
+
+    Sampling is what the request says: a model's own generation settings (top-k, penalties) are
+    not applied, only its end-of-sequence tokens are.
+    """
+
+    prefills: ClassVar[bool] = True
     max_batch_size: Annotated[int, Option(description="answers written at a time", ge=1)] = 256
     max_batch_tokens: Annotated[
         int,
@@ -48,9 +75,6 @@ class TransformersEngine(Engine, frozen=True, kw_only=True):
     max_context: Annotated[
         int, Option(description="longest prompt and answer; 0: the model's own limit", ge=0)
     ] = 0
-    threads: Annotated[
-        int, Option(description="threads on a CPU; 0: as many as torch chooses", ge=0)
-    ] = 0
 
     @contextmanager
     def open(self, backbone: Backbone) -> Iterator[EngineSession]:
@@ -60,17 +84,7 @@ class TransformersEngine(Engine, frozen=True, kw_only=True):
             UsageError: the folder lacks something, the hub cannot be reached, or torch is missing.
             EngineFailed: the weights do not fit the device.
         """
-        if not Path(backbone.model).expanduser().is_dir():
-            prefer_cache_when_unreachable()
-        try:
-            import torch
-            import transformers
-        except ModuleNotFoundError as error:
-            package = error.name or "torch"
-            raise MissingPackage(
-                package, "the engine 'transformers'", "pip install 'rmr1[local]'"
-            ) from None
-        del torch, transformers
+        self.find_libraries(backbone.model)
         from rmr1_transformers.loading import load
         from rmr1_transformers.session import TransformersSession
 

@@ -7,20 +7,17 @@ however many requests there are.
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
-import platform
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
-import transformers
 
 from rmr1_core import Answer, Completion, EngineSession, Request, RequestFailed
 from rmr1_transformers.batching import Budget, Item, in_order, take
 from rmr1_transformers.decoding import Decoding, DecodingOptions, Finished, Row
+from rmr1_transformers.facts import facts_of
 from rmr1_transformers.loading import Loaded
 from rmr1_transformers.memory import token_budget
 from rmr1_transformers.prefills import first_tokens, text_after, text_ids
@@ -47,19 +44,7 @@ class TransformersSession(EngineSession):
     @property
     def facts(self) -> Mapping[str, str]:
         """Versions, dtype, device, attention, and what prompts become tokens by."""
-        model = self._loaded.model
-        gpu = model.device.type == "cuda"
-        device = torch.cuda.get_device_name(model.device) if gpu else platform.machine()
-        return {
-            "torch": str(torch.__version__),
-            "transformers": transformers.__version__,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "device": f"{model.device} ({device})",
-            "attention": model.config._attn_implementation,
-            "threads": str(torch.get_num_threads()),
-            "chat template": _hash(str(self._loaded.tokenizer.chat_template)),
-            "tokenizer": _tokenizer_hash(self._loaded.tokenizer),
-        }
+        return facts_of(self._loaded.model, self._loaded.tokenizer)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request, the ones that finish first first."""
@@ -203,18 +188,6 @@ class TransformersSession(EngineSession):
             completion_tokens=item.begun + len(finished.tokens),
         )
         return Answer(id=item.request.id, result=completion)
-
-
-def _tokenizer_hash(tokenizer: Any) -> str:
-    """Of all that turns text into tokens; padding and truncation are for batches."""
-    if not tokenizer.is_fast:
-        return _hash(json.dumps(tokenizer.get_vocab(), sort_keys=True))
-    parts = json.loads(tokenizer.backend_tokenizer.to_str())
-    return _hash(json.dumps({**parts, "padding": None, "truncation": None}, sort_keys=True))
-
-
-def _hash(text: str) -> str:
-    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _cut(text: str, stop: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ def test_a_reward_that_compares_sees_all_answers_to_a_prompt_and_the_prompt(tiny
 
     class Places(RewardFunction, frozen=True, kw_only=True):
         def __call__(self, judgment, label):
-            raise NotImplementedError
+            raise AssertionError("answers to a prompt are priced together")
 
         def group(self, messages, judgments, label):
             seen[messages] = (label, [judgment.sample for judgment in judgments])

@@ -31,7 +31,7 @@ from rmr1_core import RewardFunction, hookimpl
 
 class Ranks(RewardFunction, frozen=True, kw_only=True):
     def __call__(self, judgment, label):
-        raise NotImplementedError
+        raise AssertionError("answers to a prompt are priced together")
 
     def group(self, messages, judgments, label):
         if messages[0].content == "slow":

@@ -156,15 +156,12 @@ def with_bos(folder: Path) -> Path:
 
 
 def test_what_prompts_become_tokens_by_is_hashed_as_by_transformers(tmp_path):
-    from rmr1_transformers.session import _hash, _tokenizer_hash
+    from rmr1_transformers.facts import tokenizing
     from rmr1_vllm.inside.prompts import Prompts
 
     prompts = Prompts(str(with_bos(tmp_path)), "main", {})
     tokenizer = prompts._tokenizer
-    assert prompts.facts == {
-        "chat template": _hash(tokenizer.chat_template),
-        "tokenizer": _tokenizer_hash(tokenizer),
-    }
+    assert prompts.facts == tokenizing(tokenizer)
     hashed = prompts.facts["tokenizer"]
     tokenizer.backend_tokenizer.enable_padding()
     assert prompts.facts["tokenizer"] == hashed
